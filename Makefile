@@ -1,0 +1,78 @@
+# Every target makes and uses .venv by itself; `make demo` and `make test` are all a newcomer needs.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+PEERS  := $(VENV)/peers
+PEERS_READY := $(PEERS)/node_modules/.package-lock.json
+
+C_SOURCES := $(wildcard csrc/[a-z]*.c)
+C_HEADERS := $(wildcard csrc/*.h)
+C_WARN    := -std=c11 -Wall -Wextra -Wconversion -Wsign-conversion -Werror
+C_SANE    := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all
+CC        ?= gcc
+CROSS     := aarch64-linux-gnu-gcc
+
+.PHONY: demo test lint format bench fuzz soak selftest selftest-aarch64 clean
+
+demo: $(READY)
+	$(BIN)/baseload demo
+
+test: $(READY) $(PEERS_READY)
+	$(BIN)/python -m pytest
+
+lint: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(CC) $(C_WARN) -O3 -fsyntax-only $(C_SOURCES)
+
+format: $(READY)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(READY)
+	$(BIN)/python -m bench.share_check
+
+# FUZZ_EXAMPLES per property; CI runs a short form.
+FUZZ_EXAMPLES ?= 20000
+fuzz: $(READY)
+	HYPOTHESIS_EXAMPLES=$(FUZZ_EXAMPLES) $(BIN)/python -m pytest -m fuzz -p no:cacheprovider
+
+# SOAK_SECONDS of pool, rigs, reorgs and node failures; CI runs a short form.
+SOAK_SECONDS ?= 900
+soak: $(READY)
+	$(BIN)/python -m bench.soak --seconds $(SOAK_SECONDS)
+
+# The C core by itself: natively under ASan and UBSan, and for 64-bit Arm under qemu.
+selftest: build/selftest-sane
+	build/selftest-sane
+
+selftest-aarch64: build/selftest-aarch64
+	qemu-aarch64-static -cpu max build/selftest-aarch64 armv8
+
+build/selftest-sane: $(C_SOURCES) $(C_HEADERS)
+	@mkdir -p build
+	$(CC) $(C_WARN) $(C_SANE) -o $@ $(C_SOURCES)
+
+build/selftest-aarch64: $(C_SOURCES) $(C_HEADERS)
+	@mkdir -p build
+	$(CROSS) $(C_WARN) -O3 -static -o $@ $(C_SOURCES)
+
+# Debian's python3 comes without venv and headers: .ci/need installs them or says how.
+$(READY): pyproject.toml $(C_SOURCES) $(C_HEADERS) csrc/CMakeLists.txt
+	@$(PYTHON) .ci/has-python || .ci/need python3-venv python3-dev
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+# A real full node to test against. Its install scripts would fetch binaries: they stay off.
+$(PEERS_READY): tests/peers/package.json
+	@mkdir -p $(PEERS)
+	cp $< $(PEERS)/package.json
+	npm install --prefix $(PEERS) --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
