@@ -1,0 +1,83 @@
+/*
+ * SHA-256 in plain C: the back end that every machine has and all others are
+ * compared with. Variable time; public inputs only.
+ */
+#include "sha256.h"
+
+#define WORD uint32_t
+#define TARGET
+#include "sha256_rounds.h"
+
+const uint32_t SHA256_IV[8] = {
+    0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19,
+};
+
+_Alignas(16) const uint32_t SHA256_K[64] = {
+    0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
+    0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
+    0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da,
+    0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7, 0xc6e00bf3, 0xd5a79147, 0x06ca6351, 0x14292967,
+    0x27b70a85, 0x2e1b2138, 0x4d2c6dfc, 0x53380d13, 0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85,
+    0xa2bfe8a1, 0xa81a664b, 0xc24b8b70, 0xc76c51a3, 0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070,
+    0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
+    0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2,
+};
+
+void sha256_portable_compress(uint32_t state[8], const uint8_t *blocks, size_t count)
+{
+    for (; count > 0; count--, blocks += BLOCK_SIZE) {
+        uint32_t w[16];
+        for (int i = 0; i < 16; i++)
+            w[i] = load_be32(blocks + 4 * i);
+        rounds(state, w);
+    }
+}
+
+void sha256_portable_finish_double(uint8_t hash32[32], const uint32_t state[8],
+                                   const uint8_t *blocks, size_t count)
+{
+    uint32_t first[8], second[8];
+    memcpy(first, state, sizeof first);
+    sha256_portable_compress(first, blocks, count);
+
+    /* The digest, the end mark and the length, 256 bits, fill one block. */
+    uint32_t w[16] = {[8] = 0x80000000, [15] = 256};
+    memcpy(w, first, sizeof first);
+    memcpy(second, SHA256_IV, sizeof second);
+    rounds(second, w);
+    store_digest(hash32, second);
+}
+
+void sha256_portable_fold(uint8_t root32[32], const uint8_t *branch, size_t count)
+{
+    /* Left hash, right hash, and the padding that follows any 64 bytes. */
+    uint8_t node[2 * BLOCK_SIZE] = {[64] = 0x80};
+    store_be64(node + 2 * BLOCK_SIZE - 8, 64 * 8);
+
+    memcpy(node, root32, 32);
+    for (; count > 0; count--, branch += 32) {
+        memcpy(node + 32, branch, 32);
+        sha256_portable_finish_double(node, SHA256_IV, node, 2);
+    }
+    memcpy(root32, node, 32);
+}
+
+static void compress_lanes(uint32_t states[LANES][8], const uint8_t blocks[LANES][BLOCK_SIZE])
+{
+    for (int lane = 0; lane < LANES; lane++)
+        sha256_portable_compress(states[lane], blocks[lane], 1);
+}
+
+static int usable(void)
+{
+    return 1;
+}
+
+const struct sha256_impl sha256_portable = {
+    .name = "portable",
+    .usable = usable,
+    .compress = sha256_portable_compress,
+    .finish_double = sha256_portable_finish_double,
+    .fold = sha256_portable_fold,
+    .compress_lanes = compress_lanes,
+};
