@@ -1,0 +1,91 @@
+"""Which difficulty a rig gets: the tier's, the rig's own wishes, and vardiff between them.
+
+d= in the password      pins it; vardiff rests
+suggest_difficulty      where vardiff begins
+md=, minimum-difficulty a floor
+the tier                first difficulty and the lowest ever
+main                    never above the network's: a share would be harder than a block
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from stratum.bitcoin.networks import Network
+from stratum.mining.names import Wishes
+from stratum.mining.settings import TierSettings
+from stratum.mining.vardiff import Vardiff
+
+#: Weights are u64 in the share record.
+MAX_WEIGHT = 2**63
+
+
+class DifficultyControl:
+    """One rig's difficulty in weight units; `weight` is what the next job should carry."""
+
+    __slots__ = ("_fixed", "_floor", "_network", "_suggested", "_tier", "_vardiff")
+
+    def __init__(self, network: Network, tier: TierSettings, now: float) -> None:
+        self._network = network
+        self._tier = tier
+        self._fixed: Fraction | None = None
+        self._floor: Fraction | None = None
+        self._suggested: Fraction | None = None
+        self._vardiff = self._begin(now)
+
+    @property
+    def weight(self) -> int:
+        return self._vardiff.weight
+
+    @property
+    def runs(self) -> bool:
+        """Whether vardiff may move it."""
+        return self._tier.vardiff and self._fixed is None
+
+    def share(self, weight: int, now: float) -> bool:
+        """Count an accepted share; True if the difficulty should change now, not at leisure."""
+        self._vardiff.share(weight)
+        return self.should_change(now)
+
+    def should_change(self, now: float) -> bool:
+        return self.runs and self._vardiff.wish(now) is not None
+
+    def adjust(self, now: float) -> None:
+        """Grant vardiff's wish: a job is about to leave, the only moment it may be told."""
+        wish = self._vardiff.wish(now) if self.runs else None
+        if wish is not None:
+            self._vardiff.changed(wish, now)
+
+    def within(self, network_target: int) -> int:
+        """The weight for a job on this network target."""
+        if self._network.is_test:
+            return self.weight
+        return min(self.weight, self._network.scale.weight_of_target(network_target))
+
+    # Each of these begins again from the rig's new wish; True if that changes the difficulty.
+
+    def suggest(self, difficulty: Fraction, now: float) -> bool:
+        self._suggested = difficulty
+        return self._again(now)
+
+    def set_minimum(self, difficulty: Fraction | None, now: float) -> bool:
+        self._floor = difficulty
+        return self._again(now)
+
+    def set_wishes(self, wishes: Wishes, now: float) -> bool:
+        self._fixed = wishes.fixed
+        self._floor = wishes.floor or self._floor
+        return self._again(now)
+
+    def _again(self, now: float) -> bool:
+        before = self.weight
+        self._vardiff = self._begin(now)
+        return self.weight != before
+
+    def _begin(self, now: float) -> Vardiff:
+        settle = self._network.scale.settle
+        floor = settle(Fraction(self._tier.min_difficulty))
+        if self._floor is not None:
+            floor = max(floor, settle(self._floor))
+        first = self._fixed or self._suggested or Fraction(self._tier.difficulty)
+        return Vardiff(self._network.scale, settle(first), floor, MAX_WEIGHT, now)

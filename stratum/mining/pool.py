@@ -1,0 +1,310 @@
+"""The pool: work made from a node's templates, and what a found block pays.
+
+This is one of the two files in which pool and proxy differ. A template becomes a Work, a Work
+gets a coinbase per payee, and no rig gets a coinbase layout that the node has not proved in a
+proposal: a pool that sends out an invalid layout finds out when it loses a block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Any
+
+import hashing
+from stratum.bitcoin.block import assemble_block
+from stratum.bitcoin.coinbase import Coinbase, coinbase_end, coinbase_start
+from stratum.bitcoin.networks import Network
+from stratum.bitcoin.target import target_from_nbits
+from stratum.bitcoin.template import Template, empty_successor
+from stratum.bitcoin.transaction import Output
+from stratum.mining.extranonce import EXTRANONCE1_SIZE
+from stratum.mining.jobs import Job, JobBook, Variant, Work, make_variant
+from stratum.protocol.downstream import EXTRANONCE2_SIZE, VERSION_ROLLING_MASK
+
+#: At most one refresh is made per second, however many rigs want another difficulty.
+REFRESH_PACE = 1.0
+
+#: A job gets a new ntime this often: every rig hears something well within its 90 s (rule 22).
+REFRESH_INTERVAL = 30.0
+
+
+class LayoutState(Enum):
+    """What the node said of a coinbase layout."""
+
+    ASKED = 1
+    PROVEN = 2
+    WITHHELD = 3
+
+
+@dataclass(frozen=True, slots=True)
+class LayoutQuestion:
+    """An unsolved block with a new coinbase layout, for the node's proposal mode."""
+
+    layout: str
+    block: bytes
+
+
+class Pool:
+    """Work from templates. Pure: the caller brings templates and the time."""
+
+    def __init__(
+        self,
+        network: Network,
+        coinbase_tag: str,
+        *,
+        first_work_id: int,
+        keep: Callable[[Work], int],
+        ask: Callable[[LayoutQuestion], None],
+    ) -> None:
+        """`keep` writes a Work down before any rig hears of it and returns its log index;
+        `ask` has a layout proved and brings the answer to `layout_answered`."""
+        self._network = network
+        self._tag = coinbase_tag.encode("ascii")
+        self._keep = keep
+        self._ask = ask
+        self._book = JobBook(first_work_id)
+        self._layouts: dict[str, LayoutState] = {}
+        self._transactions: dict[bytes, bytes] = {}  # txid → bytes, shared by the Works of a block
+        self.current: Job | None = None
+        self.generation = 0
+        self.jobs_made = 0
+
+    # -- work ------------------------------------------------------------------------------
+
+    def on_template(self, template: Template, now: float) -> tuple[Job, bool]:
+        """A template of the active node. Returns the job made of it and whether rigs must drop
+        what they have (the previous block changed)."""
+        clean = self.current is None or self.prevhash != template.prevhash
+        if clean:
+            self._new_generation(now)
+        job = self._start_work(self._interned(template), now)
+        return job, clean
+
+    def on_tip(self, tip: bytes, parent: bytes, mediantime: int, now: float) -> Job | None:
+        """A new best block, before its template: the empty-block job, where that is safe.
+
+        Only on a tip whose parent is the block we were working on: anything else (a reorg, a
+        missed block) waits for the full template, which is under way.
+        """
+        current = self.current
+        if current is None or parent != self.prevhash or tip == self.prevhash:
+            return None
+        template = empty_successor(
+            current.work.template,
+            tip,
+            mediantime + 1,
+            current.work.ntime(now),
+            self._network,
+        )
+        if template is None:
+            return None
+        self._new_generation(now)
+        return self._start_work(template, now)
+
+    def refresh(self, now: float) -> Job | None:
+        """The same template with the time of now under a new id; None before any work.
+
+        Made anew at most once a second: asked sooner, the job made last is given again.
+        """
+        job = self.current
+        if job is None or now - job.made < REFRESH_PACE:
+            return job
+        ntime = max(job.work.ntime(now), job.ntime + 1)
+        fresh = self._book.new_job(job.work, ntime, now)
+        if fresh is None:
+            return self._start_work(job.work.template, now)
+        self.jobs_made += 1
+        self.current = fresh
+        return fresh
+
+    def find(self, job_id: str) -> Work | None:
+        """The Work of a job id, also of the previous block and from before a restart."""
+        return self._book.find(job_id)
+
+    @property
+    def prevhash(self) -> bytes | None:
+        return self.current.work.template.prevhash if self.current else None
+
+    @property
+    def live_work_ids(self) -> set[int]:
+        return set(self._book.works)
+
+    # -- variants --------------------------------------------------------------------------
+
+    def variant(self, work: Work, script_pubkey: bytes) -> Variant | None:
+        """The coinbase that pays a script; None while its layout is not proven."""
+        variant = self.unproven_variant(work, script_pubkey)
+        state = self._layouts.get(variant.layout)
+        if state is LayoutState.PROVEN:
+            return variant
+        if state is None:
+            self._layouts[variant.layout] = LayoutState.ASKED
+            self._ask(LayoutQuestion(variant.layout, self._proposal(work, variant)))
+            # The answer may have been there at once, e.g. in a simulation.
+            if self._layouts[variant.layout] is LayoutState.PROVEN:
+                return variant
+        return None
+
+    def unproven_variant(self, work: Work, script_pubkey: bytes) -> Variant:
+        """The same whatever the node thinks of it: a block that was found is submitted anyway."""
+        variant = work.variants.get(script_pubkey)
+        if variant is None:
+            template = work.template
+            outputs = [Output(template.coinbasevalue, script_pubkey)]
+            commitment = template.witness_commitment
+            coinb2 = coinbase_end(template.height, outputs, commitment)
+            coinbase = Coinbase(work.coinb1, coinb2, bool(commitment))
+            variant = make_variant(template, coinbase, _layout(script_pubkey, template))
+            work.variants[script_pubkey] = variant
+        return variant
+
+    def layout_answered(self, layout: str, proven: bool) -> None:
+        """The node's answer to an `ask`."""
+        self._layouts[layout] = LayoutState.PROVEN if proven else LayoutState.WITHHELD
+
+    def ask_again(self, layout: str) -> None:
+        """No answer came (no node, or the tip moved): the next rig in need asks anew."""
+        self._layouts.pop(layout, None)
+
+    def assemble(self, work: Work, variant: Variant, header: bytes, extranonce: bytes) -> bytes:
+        """The whole block for a solved header."""
+        coinbase = variant.coinbase.serialize(extranonce)
+        return assemble_block(header, coinbase, work.template.transactions)
+
+    # -- across restarts -------------------------------------------------------------------
+
+    def restore(self, bodies: Iterable[Mapping[str, Any]], now: float) -> int:
+        """Take back the Works that an earlier process kept; returns how many."""
+        count = 0
+        for body in bodies:
+            self._book.restore(work_from_body(body, now))
+            count += 1
+        return count
+
+    # -- inside ----------------------------------------------------------------------------
+
+    def _start_work(self, template: Template, now: float) -> Job:
+        mask = VERSION_ROLLING_MASK & ~template.version_required
+        work = Work(
+            self._book.new_work_id(),
+            self.generation,
+            template,
+            template.version & ~mask,
+            mask,
+            now,
+            coinbase_start(template.height, self._tag, EXTRANONCE1_SIZE + EXTRANONCE2_SIZE),
+        )
+        work.log_index = self._keep(work)
+        self._book.add_work(work)
+        self._book.forget(self.generation, now)
+
+        # Two jobs on one previous block never share an ntime: with equal content they would
+        # have rigs that restart their extranonce2 submit every share twice (rule 14).
+        ntime = work.ntime(now)
+        if self.current is not None and self.prevhash == template.prevhash:
+            ntime = max(ntime, self.current.ntime + 1)
+        job = self._book.new_job(work, ntime, now)
+        assert job is not None, "a new Work has all its ids"
+        self.jobs_made += 1
+        self.current = job
+        return job
+
+    def _new_generation(self, now: float) -> None:
+        self.generation += 1
+        self._transactions.clear()
+        self._book.forget(self.generation, now)
+
+    def _interned(self, template: Template) -> Template:
+        """Templates of one block repeat most transactions: keep one copy of each."""
+        known = self._transactions
+        shared = tuple(
+            known.setdefault(txid, data)
+            for txid, data in zip(template.txids, template.transactions, strict=True)
+        )
+        return replace(template, transactions=shared)
+
+    def _proposal(self, work: Work, variant: Variant) -> bytes:
+        extranonce = bytes(EXTRANONCE1_SIZE + EXTRANONCE2_SIZE)
+        checked = hashing.check_share(
+            variant.share_job,
+            extranonce,
+            work.version,
+            work.template.curtime,
+            0,
+            bytes(32),
+        )
+        return self.assemble(work, variant, checked.header, extranonce)
+
+
+def _layout(script_pubkey: bytes, template: Template) -> str:
+    """Names what a node could object to in a coinbase's form, whoever is paid."""
+    kind = _SCRIPT_KINDS.get((len(script_pubkey), script_pubkey[:1]), "other")
+    return kind + ("+commitment" if template.witness_commitment else "")
+
+
+_SCRIPT_KINDS = {
+    (25, b"\x76"): "p2pkh",
+    (23, b"\xa9"): "p2sh",
+    (22, b"\x00"): "p2wpkh",
+    (34, b"\x00"): "p2wsh",
+    (34, b"\x51"): "p2tr",
+}
+
+
+def work_to_body(work: Work) -> dict[str, Any]:
+    """What a later process needs to assemble a block on one of this Work's jobs."""
+    template = work.template
+    return {
+        "work_id": work.work_id,
+        "log_index": work.log_index,
+        "version": work.version,
+        "version_mask": work.version_mask,
+        "coinb1": work.coinb1,
+        "height": template.height,
+        "prevhash": template.prevhash,
+        "template_version": template.version,
+        "nbits": template.nbits,
+        "curtime": template.curtime,
+        "mintime": template.mintime,
+        "coinbasevalue": template.coinbasevalue,
+        "fees": template.fees,
+        "branch": list(template.branch),
+        "txids": list(template.txids),
+        "transactions": list(template.transactions),
+        "witness_commitment": template.witness_commitment,
+    }
+
+
+def work_from_body(body: Mapping[str, Any], now: float) -> Work:
+    """The inverse of `work_to_body`, as a Work that only its blocks are good for."""
+    nbits = int(body["nbits"])
+    template = Template(
+        height=int(body["height"]),
+        prevhash=body["prevhash"],
+        version=int(body["template_version"]),
+        version_required=0,
+        nbits=nbits,
+        network_target=target_from_nbits(nbits),
+        curtime=int(body["curtime"]),
+        mintime=int(body["mintime"]),
+        coinbasevalue=int(body["coinbasevalue"]),
+        fees=int(body["fees"]),
+        transactions=tuple(body["transactions"]),
+        txids=tuple(body["txids"]),
+        branch=tuple(body["branch"]),
+        witness_commitment=body["witness_commitment"],
+        longpollid=None,
+    )
+    return Work(
+        int(body["work_id"]),
+        0,  # before the first generation of this process: forgotten at its second
+        template,
+        int(body["version"]),
+        int(body["version_mask"]),
+        now,
+        body["coinb1"],
+        int(body["log_index"]),
+        restored=True,
+    )

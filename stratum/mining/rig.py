@@ -1,0 +1,61 @@
+"""One rig as the rules see it: who it is, what it was sent, what it may roll.
+
+Several small states live side by side here, because miners interleave them freely; each is read
+by the requests named beside it:
+
+    extranonce1     None until subscribed       submit (25)
+    workers, payee  empty until authorized      submit (24), the coinbase it mines on
+    version masks   0 until configured          submit (bits outside are 20)
+    sent            empty until the first job   submit (21, and the difficulty it is judged by)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from stratum.mining.jobs import Variant, Work
+from stratum.mining.names import Payee
+from stratum.mining.rate import RateMeter
+
+#: Jobs remembered per rig: 32 minutes of ordinary refreshes on one block.
+RING_SIZE = 64
+
+MAX_WORKERS = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class SentJob:
+    """A job as this rig got it. Its difficulty judges its shares, whatever came later."""
+
+    work: Work
+    variant: Variant
+    ntime: int
+    weight: int
+    share_target: bytes  # 32 bytes, little-endian
+
+
+@dataclass(slots=True)
+class Rig:
+    """The state of one connection that shares are judged by."""
+
+    tier: int
+    meter: RateMeter
+    extranonce1: bytes | None = None
+    workers: dict[str, Payee] = field(default_factory=dict)
+    payee: Payee | None = None  # of the first worker: what the coinbase pays
+    requested_mask: int = 0
+    granted_masks: int = 0  # the union: a job keeps the mask it was sent under (wire.md §1.11)
+    sent: dict[str, SentJob] = field(default_factory=dict)
+
+    # What vardiff, statistics and pages read; never an event per share.
+    shares: int = 0
+    rejected: int = 0
+    weight_sum: int = 0
+    best: int = 0  # best share's difficulty in weight units
+    last_share: float = 0.0
+
+    def remember(self, job_id: str, sent: SentJob) -> None:
+        """Keep the newest RING_SIZE jobs."""
+        self.sent[job_id] = sent
+        if len(self.sent) > RING_SIZE:
+            del self.sent[next(iter(self.sent))]

@@ -1,0 +1,70 @@
+"""What all sessions of one server share, and what they tell the outside.
+
+A Site is handed to every Session. Facts leave through three callables that `app` wires: an
+accepted share's record, a found block, and the events of `stratum.events`. None of them may
+block; `record` answers False where the log has no room.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from stratum.bitcoin.networks import Network
+from stratum.events import BlockFound, Emit
+from stratum.mining.duplicates import DuplicateTable
+from stratum.mining.extranonce import Extranonces
+from stratum.mining.limits import Gatekeeper
+from stratum.mining.names import PayeeRule
+from stratum.mining.pool import Pool
+from stratum.mining.settings import LimitSettings
+from stratum.mining.verdicts import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedShare:
+    """All that the books keep of a share; enough to hash it again with its job's record."""
+
+    account: str
+    script_pubkey: bytes
+    worker_name: str
+    tier: int  # index of the [[listen]] table
+    log_index: int  # of the job's record
+    weight: int
+    version: int  # as hashed, rolled bits included
+    ntime: int
+    nonce: int
+    extranonce1: bytes
+    extranonce2: bytes
+    block_hash: bytes  # internal order
+    meets_network_target: bool
+    received: float
+
+
+@dataclass(slots=True)
+class Totals:
+    """Counters since the start; metrics read them, nothing waits on them."""
+
+    verdicts: dict[Verdict, int] = field(default_factory=lambda: dict.fromkeys(Verdict, 0))
+    weight: int = 0  # of accepted shares
+
+
+@dataclass(slots=True)
+class Site:
+    """Everything that is one for all rigs."""
+
+    network: Network
+    pool: Pool
+    payees: PayeeRule
+    limits: LimitSettings
+    extranonces: Extranonces
+    gatekeeper: Gatekeeper
+    record: Callable[[AcceptedShare], bool]
+    found: Callable[[BlockFound], None]
+    emit: Emit
+    duplicates: DuplicateTable = field(default_factory=DuplicateTable)
+    totals: Totals = field(default_factory=Totals)
+
+    def new_block(self) -> None:
+        """The previous block changed."""
+        self.duplicates.new_block()
