@@ -139,7 +139,8 @@ class JobBook:
     def restore(self, work: Work) -> None:
         """A Work from before a restart: known for the sake of its blocks, and its id not reused."""
         self._works[work.work_id] = work
-        if (self._next_work_id - work.work_id) % _WORK_IDS > _WORK_IDS // 2:
+        is_behind = (self._next_work_id - work.work_id - 1) % _WORK_IDS >= _WORK_IDS // 2
+        if is_behind:
             self._next_work_id = (work.work_id + 1) % _WORK_IDS
         work.refreshes = MAX_REFRESHES
 

@@ -3,30 +3,43 @@
 A Vardiff is told of shares and of time, and answers a new weight or None; the session decides
 when to announce it, and a job keeps the difficulty it was sent with, so no change ever costs a
 share. Shares are counted in units of the weight now in force: a late share of an easier job
-counts for what it proves.
+counts for what it proves. Time alone is evidence too: a rig that goes quiet falls without one.
 
-Two half windows of 50 s stand in for a list of shares. Their counts are judged as a Poisson
-sample against what the target rate would have brought: change when the rate is outside
-×0.8 … ×1.25 with 95 % confidence, or outside ×0.6 … ×1.7 once 20 shares were due (wire.md §3.2).
-Time alone is evidence too: a rig that goes quiet falls without a share.
+Three questions are asked of the same Poisson arrivals:
+
+    fall   has the rate halved lately?          Page's CUSUM: sees a step as fast as any test can
+    rise   has it doubled lately?               the same, the other way
+    trim   is it a little off, ever since?      a 95 % confidence interval, memory 30 min
+
+The CUSUMs begin again whenever their evidence is used up, so a step is judged by what came after
+it, not by the calm hour before. A plain window of 20 shares (wire.md §3.2) needs minutes for the
+same, or raises a false alarm as often as this one does for half the delay.
 """
 
 from __future__ import annotations
 
-from math import sqrt
+from math import log, sqrt
 
 from stratum.units import DifficultyScale
 
 #: One share per five seconds: ckpool 3.3, DATUM 7.5, public-pool 10.
 SHARE_INTERVAL = 5.0
 
-HALF_WINDOW = 50.0
 FIRST_LOOK = 20.0
-FIRST_SHARES = 8
+MEMORY = 1800.0
 
 #: A reconnecting rig flushes what it found meanwhile in one burst; one step believes this much.
 MAX_RAISE = 16.0
 
+#: Thresholds in nats. Eight shares at once pass RISE; a halved rate passes FALL in 70 s (median)
+#: and in 180 s nine times in ten, and a steady one by mistake once in ten minutes.
+RISE = 5.0
+FALL = 3.5
+
+#: Closer to the target than this no trim is worth a message: half a step of the grid is 6 %.
+GOOD_ENOUGH = 1.1
+
+_LN2 = log(2)
 _Z95 = 1.96
 
 
@@ -34,14 +47,16 @@ class Vardiff:
     """One rig's difficulty control. Weights in units of the network's scale, times in seconds."""
 
     __slots__ = (
-        "_before",
-        "_before_span",
         "_ceiling",
+        "_fall",
+        "_fall_since",
         "_floor",
+        "_rise",
+        "_rise_since",
         "_scale",
         "_shares",
         "_since",
-        "_untried",
+        "is_untried",
         "weight",
     )
 
@@ -49,7 +64,7 @@ class Vardiff:
         self, scale: DifficultyScale, weight: int, floor: int, ceiling: int, now: float
     ) -> None:
         self._scale = scale
-        self._untried = True
+        self.is_untried = True  # the weight is a setting or a wish, not yet a measurement
         self.bound(floor, ceiling)
         self.restart(weight, now)
 
@@ -61,47 +76,59 @@ class Vardiff:
     def restart(self, weight: int, now: float) -> None:
         """Another weight is in force from now on; what was counted before tells nothing."""
         self.weight = self._clamp(weight)
-        self._shares = 0.0
-        self._since = now
-        self._before = 0.0
-        self._before_span = 0.0
+        self._shares = self._fall = self._rise = 0.0
+        self._since = self._fall_since = self._rise_since = now
 
     def share(self, weight: int) -> None:
         """An accepted share of this weight."""
-        self._shares += weight / self.weight
+        shares = weight / self.weight
+        self._shares += shares
+        self._fall += shares
+        self._rise += shares
 
     def wish(self, now: float) -> int | None:
         """The weight it should be, None while the present one will do. Call it at least each s."""
-        span = max(now - self._since, 1.0) + self._before_span
-        count = self._shares + self._before
-        expected = span / SHARE_INTERVAL
-
-        ratio = self._evidence(count, expected, span)
-        if now - self._since >= HALF_WINDOW:
-            self._before, self._before_span = self._shares, now - self._since
-            self._shares, self._since = 0.0, now
+        ratio = self._step(now) or self._trim(now)
         if ratio is None:
             return None
-
         wished = self._clamp(on_grid(self.weight * min(ratio, MAX_RAISE), self._scale))
         return None if wished == self.weight else wished
 
     def changed(self, weight: int, now: float) -> None:
         """The wish was granted."""
-        self._untried = False
+        self.is_untried = False
         self.restart(weight, now)
 
-    def _evidence(self, count: float, expected: float, span: float) -> float | None:
-        """How far the true rate is from the target, where that is beyond doubt."""
-        ratio = count / expected
-        if count >= FIRST_SHARES and _poisson_low(count) / expected > 1.25:
-            return ratio
-        if _poisson_high(count) / expected < 0.8:
-            return (count + 1) / (expected + 1)
-        if expected >= 2 * HALF_WINDOW / SHARE_INTERVAL and not 0.6 <= ratio <= 1.7:
-            return ratio
-        if self._untried and span >= FIRST_LOOK:
-            guess = (count + 1) / (expected + 1)
+    def _step(self, now: float) -> float | None:
+        """How far off the rate is since it last changed by a step, where it did."""
+        due = _due(self._rise_since, now)
+        doubled = self._rise * _LN2 - due
+        if doubled > RISE:
+            return self._rise / max(due, 1 / SHARE_INTERVAL)
+        if doubled < 0:
+            self._rise, self._rise_since = 0.0, now
+
+        due = _due(self._fall_since, now)
+        halved = due / 2 - self._fall * _LN2
+        if halved > FALL:
+            return (self._fall + 1) / (due + 1)
+        if halved < 0:
+            self._fall, self._fall_since = 0.0, now
+        return None
+
+    def _trim(self, now: float) -> float | None:
+        """How far off the rate is since the last change, where that is beyond doubt."""
+        if now - self._since > MEMORY:
+            self._shares /= 2
+            self._since = now - MEMORY / 2
+        count, due = self._shares, _due(self._since, now)
+
+        if _poisson_low(count) > due * GOOD_ENOUGH and due >= 1:
+            return count / due
+        if _poisson_high(count) * GOOD_ENOUGH < due:
+            return (count + 1) / (due + 1)
+        if self.is_untried and now - self._since >= FIRST_LOOK:
+            guess = (count + 1) / (due + 1)
             return guess if guess < 0.6 else None
         return None
 
@@ -121,8 +148,15 @@ def on_grid(weight: float, scale: DifficultyScale) -> int:
     return upper if weight * weight > lower * upper else lower
 
 
+def _due(since: float, now: float) -> float:
+    """Shares that the target rate brings in that time; a clock set back counts as no time."""
+    return max(now - since, 0.0) / SHARE_INTERVAL
+
+
 def _poisson_low(count: float) -> float:
     """Lower 95 % bound of the mean of a Poisson count (Wilson and Hilferty's cube)."""
+    if not count:
+        return 0.0
     return float(count * (1 - 1 / (9 * count) - _Z95 / (3 * sqrt(count))) ** 3)
 
 

@@ -82,10 +82,13 @@ def _read_mask(options: dict[str, Any]) -> int:
 
 
 def _read_minimum(options: dict[str, Any]) -> Fraction | None:
-    value = options.get("minimum-difficulty.value")
-    if type(value) not in (int, float) or value < 0:
-        return None
-    return Fraction(value)
+    minimum = _number(options.get("minimum-difficulty.value"))
+    return None if minimum is None or minimum < 0 else minimum
+
+
+def _number(value: Any) -> Fraction | None:
+    """An integer or a float, exactly; a boolean is no number here."""
+    return Fraction(value) if type(value) in (int, float) else None
 
 
 def _read_info(options: dict[str, Any]) -> dict[str, str]:
@@ -197,12 +200,12 @@ def _count(params: Any) -> str:
 
 def read_suggested_difficulty(params: Any) -> Fraction:
     """An integer or a float, zero meaning "no wish". Refuses negatives, strings and booleans."""
-    value = params[0] if type(params) is list and params else None
-    if type(value) not in (int, float):
+    wish = _number(params[0]) if type(params) is list and params else None
+    if wish is None:
         raise Refusal(ErrorCode.OTHER, "suggested difficulty must be a number")
-    if value < 0:
+    if wish < 0:
         raise Refusal(ErrorCode.OTHER, "suggested difficulty must not be negative")
-    return Fraction(value)
+    return wish
 
 
 def read_suggested_target(params: Any) -> Fraction:

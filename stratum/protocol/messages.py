@@ -165,9 +165,16 @@ _DECODER = json.JSONDecoder(
 )
 
 
+#: json.dumps would make an encoder for each call.
+_encode = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
+
+
 def encode_id(request_id: Any) -> bytes:
-    """The id as JSON, ASCII-escaped. Raises Refusal where the echo would be too long."""
-    text = json.dumps(request_id, allow_nan=False, separators=(",", ":"))
+    """The id as JSON, ASCII-escaped. Raises Refusal where it can't be echoed or is too long."""
+    try:
+        text = _encode(request_id)
+    except TypeError as exc:  # a number in it is not finite
+        raise Refusal(ErrorCode.OTHER, "id is not JSON") from exc
     if len(text) > MAX_ID_BYTES:
         raise Refusal(ErrorCode.OTHER, f"id is longer than {MAX_ID_BYTES} bytes")
     return text.encode("ascii")
@@ -175,25 +182,25 @@ def encode_id(request_id: Any) -> bytes:
 
 def encode_result(encoded_id: bytes, result: Any) -> bytes:
     """A success. `error` is always there: NiceHash fails without it."""
-    body = json.dumps(result, allow_nan=False, separators=(",", ":")).encode("ascii")
+    body = _encode(result).encode("ascii")
     return b'{"id":%b,"result":%b,"error":null}\n' % (encoded_id, body)
 
 
 def encode_error(encoded_id: bytes, code: int, text: str, result: bytes = b"null") -> bytes:
     """A refusal, in the array form that every client reads (cpuminer reads no other)."""
-    body = json.dumps([code, text, None], separators=(",", ":")).encode("ascii")
+    body = _encode([code, text, None]).encode("ascii")
     return b'{"id":%b,"result":%b,"error":%b}\n' % (encoded_id, result, body)
 
 
 def encode_notification(method: str, params: list[Any]) -> bytes:
     """A notification: id null, no result key (rule 6)."""
-    body = json.dumps(params, allow_nan=False, separators=(",", ":"))
+    body = _encode(params)
     return f'{{"id":null,"method":"{method}","params":{body}}}\n'.encode("ascii")
 
 
 def encode_request(request_id: int, method: str, params: list[Any]) -> bytes:
     """A request of ours, as a client or as a server that asks for a version."""
-    body = json.dumps(params, allow_nan=False, separators=(",", ":"))
+    body = _encode(params)
     return f'{{"id":{request_id},"method":"{method}","params":{body}}}\n'.encode("ascii")
 
 

@@ -1,0 +1,158 @@
+"""Between the game and the log: what is written down, and when.
+
+`mining` hands out values and knows no ledger, the ledger keeps records and knows no game; the
+translation is here. A Work is kept before any rig hears of it, a share before it is answered.
+"""
+
+from __future__ import annotations
+
+import logging
+
+import hashing
+from stratum.bitcoin.target import display
+from stratum.config import PoolConfig
+from stratum.errors import OutsideError
+from stratum.events import BlockFate, BlockFateChanged, BlockFound
+from stratum.ledger.accounts import Accounts
+from stratum.ledger.errors import LogFailed, StorageFull
+from stratum.ledger.log import Log
+from stratum.ledger.records import RecordType, ShareRecord, best_of, share_flags
+from stratum.ledger.templates import TemplateStore
+from stratum.mining.jobs import Work
+from stratum.mining.pool import work_to_body
+from stratum.mining.site import AcceptedShare
+
+logger = logging.getLogger(__name__)
+
+#: A Work that could not be written down: rigs mine on it for its blocks, its shares are refused.
+NOT_KEPT = -1
+
+_EDGE = 0  # one process takes all shares
+
+
+class Books:
+    """The writing side of one pool's log."""
+
+    def __init__(self, log: Log, templates: TemplateStore) -> None:
+        self._log = log
+        self._templates = templates
+        self._accounts = Accounts(log)
+        self._shares = 0  # this edge's gap-free count
+
+    @property
+    def records(self) -> int:
+        return self._log.next_index
+
+    @property
+    def synced(self) -> int:
+        return self._log.synced_count
+
+    def keep_policy(self, config: PoolConfig) -> None:
+        """The rules that the records after this one were made under."""
+        payout = config.payout
+        self._log.append(
+            RecordType.POLICY,
+            {
+                "network": config.network.name,
+                "scheme": payout.scheme,
+                "address": payout.address,
+                "unknown_worker": payout.unknown_worker,
+                "coinbase_tag": payout.coinbase_tag,
+                "weight_shift": config.network.scale.shift,
+            },
+        )
+
+    def keep_work(self, work: Work) -> int:
+        """Write a Work down: the rule of its coinbases in the log, its transactions beside it."""
+        try:
+            work.log_index = self._log.append(RecordType.JOB, _job_body(work))
+            self._templates.save(work.work_id, work_to_body(work))
+        except (StorageFull, LogFailed, OSError) as exc:
+            logger.error("job of height %s not written down: %s", work.template.height, exc)
+            return NOT_KEPT
+        return work.log_index
+
+    def keep_share(self, share: AcceptedShare) -> bool:
+        """Append one accepted share; False where it can't be kept and must not be answered true."""
+        if share.log_index == NOT_KEPT:
+            return False
+        _, _, worker = share.worker_name.partition(".")
+        try:
+            account_id, worker_id = self._accounts.ids(share.account, share.script_pubkey, worker)
+            self._log.append_share(
+                ShareRecord(
+                    edge_id=_EDGE,
+                    flags=share_flags(candidate=share.meets_network_target, listen=share.tier),
+                    edge_seq=self._shares,
+                    recv_time_us=int(share.received * 1_000_000),
+                    job_index=share.log_index,
+                    account_id=account_id,
+                    worker_id=worker_id,
+                    weight=share.weight,
+                    version=share.version,
+                    ntime=share.ntime,
+                    nonce=share.nonce,
+                    extranonce1=share.extranonce1,
+                    extranonce2=share.extranonce2,
+                    best=best_of(share.block_hash),
+                )
+            )
+        except (StorageFull, LogFailed) as exc:
+            logger.error("share not kept: %s", exc)
+            return False
+        self._shares += 1
+        return True
+
+    def keep_block(self, found: BlockFound) -> None:
+        self._keep_fact(
+            RecordType.BLOCK,
+            {
+                "hash": found.block_hash,
+                "height": found.height,
+                "worker": found.worker_name,
+                "sats": found.sats,
+            },
+        )
+
+    def keep_fate(self, changed: BlockFateChanged) -> None:
+        if changed.fate is not BlockFate.FOUND:
+            self._keep_fact(
+                RecordType.BLOCK_STATUS,
+                {"hash": changed.block_hash, "fate": changed.fate.value, "reason": changed.reason},
+            )
+
+    def forget_templates(self, live: set[int]) -> None:
+        """Templates that no rig can name any more."""
+        try:
+            self._templates.forget(live)
+        except OSError as exc:
+            logger.warning("old templates not removed: %s", exc)
+
+    def _keep_fact(self, kind: RecordType, body: dict[str, object]) -> None:
+        try:
+            self._log.append(kind, body)
+        except (OutsideError, LogFailed) as exc:
+            logger.error("%s %s not written down: %s", kind.name, display(body["hash"]), exc)  # type: ignore[arg-type]
+
+
+def _job_body(work: Work) -> dict[str, object]:
+    """What an auditor needs to hash the shares of this job again.
+
+    coinb2 is a rule, not ten thousand scripts: one output of coinbasevalue to the account's
+    script, then the commitment, where there is one (DESIGN §8.3).
+    """
+    template = work.template
+    return {
+        "work_id": work.work_id,
+        "height": template.height,
+        "prevhash": template.prevhash,
+        "nbits": template.nbits,
+        "version": work.version,
+        "curtime": template.curtime,
+        "branch": list(template.branch),
+        "coinbasevalue": template.coinbasevalue,
+        "fees": template.fees,
+        "coinb1": work.coinb1,
+        "witness_commitment": template.witness_commitment,
+        "txids": hashing.sha256(b"".join(template.txids)),
+    }

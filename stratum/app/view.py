@@ -1,0 +1,163 @@
+"""What the outside sees of a running pool: figures for metrics, a status for the page.
+
+Everything is read from counters that exist anyway, at the moment somebody asks.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import replace
+
+from stratum import __version__
+from stratum.app.books import Books
+from stratum.bitcoin.target import difficulty_of_target, display
+from stratum.config import PoolConfig
+from stratum.events import BlockFateChanged, BlockFound, Event
+from stratum.mining.session import Session
+from stratum.mining.site import Site
+from stratum.net.downstream import Server
+from stratum.node.nodes import Nodes
+from stratum.observability.metrics import Figures, NodeFigures
+from stratum.observability.recent import RecentEvents
+from stratum.observability.status import RIGS_SHOWN, BlockRow, JobRow, NodeRow, RigRow, Status
+
+_BLOCKS_KEPT = 100
+
+
+class View:
+    """Reads; changes nothing."""
+
+    def __init__(
+        self,
+        config: PoolConfig,
+        site: Site,
+        server: Server,
+        nodes: Nodes,
+        books: Books,
+        clock: Callable[[], float],
+    ) -> None:
+        self._config = config
+        self._site = site
+        self._server = server
+        self._nodes = nodes
+        self._books = books
+        self._clock = clock
+        self._started = clock()
+        self._recent = RecentEvents(clock)
+        self._blocks: OrderedDict[bytes, BlockRow] = OrderedDict()
+
+    def on_event(self, event: Event) -> None:
+        self._recent.on_event(event)
+        if isinstance(event, BlockFound):
+            self._add_block(event)
+        elif isinstance(event, BlockFateChanged) and event.block_hash in self._blocks:
+            row = self._blocks[event.block_hash]
+            self._blocks[event.block_hash] = replace(row, fate=event.fate, reason=event.reason)
+
+    def not_ready(self) -> str | None:
+        """Why rigs get no work, for /readyz; None when they do."""
+        if self._nodes.active is None:
+            faults = [f"{node.name}: {node.fault}" for node in self._nodes.states if node.fault]
+            return "no node gives work: " + "; ".join(faults or ["none has answered yet"])
+        if self._site.pool.current is None:
+            return "no template yet"
+        return None
+
+    def figures(self) -> Figures:
+        totals = self._site.totals
+        sessions = self._server.sessions
+        job = self._site.pool.current
+        return Figures(
+            shares={verdict.value: count for verdict, count in totals.verdicts.items()},
+            share_difficulty=self._config.network.scale.difficulty(totals.weight),
+            connections=len(sessions),
+            rigs=sum(session.is_ready for session in sessions),
+            hashrate=self._hashrate(sessions, self._clock()),
+            jobs=self._site.pool.jobs_made,
+            job_height=job.work.template.height if job else 0,
+            ready=self.not_ready() is None,
+            log_records=self._books.records,
+            log_synced=self._books.synced,
+            nodes=[
+                NodeFigures(node.name, node.fault is None, node.active, node.height or 0)
+                for node in self._nodes.states
+            ],
+        )
+
+    def status(self) -> Status:
+        now = self._clock()
+        sessions = [session for session in self._server.sessions if session.is_ready]
+        rows = sorted(
+            (self._rig(session, now) for session in sessions), key=lambda row: -row.hashrate
+        )
+        return Status(
+            version=__version__,
+            network=self._config.network.name,
+            now=now,
+            started_at=self._started,
+            fault=self.not_ready() or "",
+            hashrate=self._hashrate(sessions, now),
+            connections=len(self._server.sessions),
+            rigs_total=len(sessions),
+            shares={v.value: count for v, count in self._site.totals.verdicts.items()},
+            listens=[
+                f"{tier.host}:{port}"
+                for tier, port in zip(self._config.listen, self._server.ports, strict=True)
+            ],
+            job=self._job(),
+            nodes=[
+                NodeRow(
+                    node.name, node.fault is None, node.active, node.height or 0, node.fault or ""
+                )
+                for node in self._nodes.states
+            ],
+            rigs=rows[:RIGS_SHOWN],
+            blocks=list(reversed(self._blocks.values())),
+            events=self._recent.rows(),
+        )
+
+    def _hashrate(self, sessions: list[Session], now: float) -> float:
+        scale = self._config.network.scale
+        return sum(session.rig.meter.hashrate(scale, now) for session in sessions)
+
+    def _rig(self, session: Session, now: float) -> RigRow:
+        scale = self._config.network.scale
+        rig = session.rig
+        return RigRow(
+            worker=session.worker_name,
+            agent=session.user_agent,
+            difficulty=scale.difficulty(session.difficulty.weight),
+            accepted=rig.shares,
+            rejected=rig.rejected,
+            hashrate=rig.meter.hashrate(scale, now),
+            connected_at=session.connected_at,
+            last_share_at=rig.last_share or None,
+        )
+
+    def _job(self) -> JobRow | None:
+        job = self._site.pool.current
+        if job is None:
+            return None
+        template = job.work.template
+        return JobRow(
+            job.job_id,
+            template.height,
+            display(template.prevhash),
+            len(template.transactions),
+            template.coinbasevalue,
+            difficulty_of_target(template.network_target),
+            job.made,
+        )
+
+    def _add_block(self, found: BlockFound) -> None:
+        self._blocks[found.block_hash] = BlockRow(
+            found.height,
+            display(found.block_hash),
+            found.worker_name,
+            found.sats,
+            "found",
+            self._clock(),
+        )
+        if len(self._blocks) > _BLOCKS_KEPT:
+            self._blocks.popitem(last=False)

@@ -1,0 +1,1 @@
+"""Rigs made of software: the reference miner and virtual rigs. They mine, they never serve."""

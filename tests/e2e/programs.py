@@ -1,0 +1,166 @@
+"""`baseload pool` and `baseload mine` as processes of their own, looked at from outside."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import aiohttp
+
+from stratum.node.settings import NodeSettings
+from tests.peers.node import free_port
+
+#: Generous: these bound a hang, they are no measurement.
+PATIENCE_S = 60.0
+
+#: P2WSH of OP_TRUE on regtest.
+ADDRESS = "bcrt1qft5p2uhsdcdc3l2ua4ap5qqfg4pjaqlp250x7us7a8qqhrxrxfsqseac85"
+
+
+class Pool:
+    """A `baseload pool` process with a config and a data_dir; may be killed and started again."""
+
+    def __init__(
+        self, home: Path, nodes: Sequence[NodeSettings], difficulty: str = "0.0005"
+    ) -> None:
+        self.port = free_port()
+        self.http_port = free_port()
+        self._home = home
+        self._config = home / "pool.toml"
+        self._config.write_text(self._toml(nodes, difficulty))
+        self._process: asyncio.subprocess.Process | None = None
+
+    def _toml(self, nodes: Sequence[NodeSettings], difficulty: str) -> str:
+        tables = "".join(
+            f'[[node]]\nurl = "{node.url}"\nuser = "{node.user}"\npassword = "{node.password}"\n'
+            + (f'zmq_hashblock = "{node.zmq_hashblock}"\n' if node.zmq_hashblock else "")
+            for node in nodes
+        )
+        return (
+            f'network = "regtest"\ndata_dir = "{self._home}/data"\n{tables}'
+            f'[payout]\nscheme = "solo"\naddress = "{ADDRESS}"\n'
+            f'[[listen]]\naddress = "127.0.0.1:{self.port}"\n'
+            f"difficulty = {difficulty}\nmin_difficulty = 0.0000000005\n"
+            "[limits]\nlines_per_second = 0\n"
+            f'[http]\nlisten = "127.0.0.1:{self.http_port}"\n'
+        )
+
+    @property
+    def url(self) -> str:
+        return f"stratum+tcp://127.0.0.1:{self.port}"
+
+    @property
+    def log(self) -> str:
+        return (self._home / "pool.log").read_text()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.end(signal.SIGTERM)
+        if error is not None:
+            print(self.log)
+
+    async def start(self, ready: bool = True) -> None:
+        """Start it and wait until it serves, and until it has work if `ready`."""
+        with (self._home / "pool.log").open("ab") as output:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "stratum.cli",
+                "pool",
+                str(self._config),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+            )
+        path = "readyz" if ready else "healthz"
+        await self.until(lambda: self._answers(path), f"/{path}")
+
+    async def _answers(self, path: str) -> bool:
+        assert self._process is not None
+        assert self._process.returncode is None, self.log
+        try:
+            async with (
+                aiohttp.ClientSession() as http,
+                http.get(f"http://127.0.0.1:{self.http_port}/{path}") as reply,
+            ):
+                return bool(reply.status == 200)
+        except aiohttp.ClientError:
+            return False
+
+    async def end(self, how: signal.Signals) -> int:
+        """Send a signal and wait; the exit code, negative for a signal."""
+        process, self._process = self._process, None
+        if process is None:
+            return 0
+        if process.returncode is None:
+            process.send_signal(how)
+        async with asyncio.timeout(PATIENCE_S):
+            return await process.wait()
+
+    async def status(self) -> dict[str, Any]:
+        async with (
+            aiohttp.ClientSession() as http,
+            http.get(f"http://127.0.0.1:{self.http_port}/api/v1/status") as reply,
+        ):
+            body: dict[str, Any] = await reply.json()
+            return body
+
+    async def until(self, holds: Callable[[], Awaitable[bool]], what: str) -> None:
+        """Ask again and again: another process can't be awaited otherwise."""
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                while not await holds():  # noqa: ASYNC110 (another process sets no Event)
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            raise AssertionError(f"{what} did not come in {PATIENCE_S} s\n{self.log}") from None
+
+    async def until_accepted(self, blocks: int) -> None:
+        async def enough() -> bool:
+            rows = (await self.status())["blocks"]
+            return sum(row["fate"] == "accepted" for row in rows) >= blocks
+
+        await self.until(enough, f"{blocks} accepted blocks")
+
+
+async def mine(pool: Pool, shares: int, user: str = "farm.rig1") -> list[dict[str, Any]]:
+    """Run `baseload mine` until so many shares are accepted; its JSON lines."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "stratum.cli",
+        "mine",
+        pool.url,
+        "-u",
+        user,
+        "--shares",
+        str(shares),
+        "--json",
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env=os.environ | {"NO_COLOR": "1"},
+    )
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            out, err = await process.communicate()
+    except TimeoutError:
+        process.kill()
+        out, err = await process.communicate()
+        raise AssertionError(f"mining hung: {err.decode()}\n{pool.log}") from None
+    assert process.returncode == 0, err.decode()
+    return [json.loads(line) for line in out.splitlines()]
