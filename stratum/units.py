@@ -81,7 +81,7 @@ class DifficultyScale:
 
 def power_of_two_below(number: int) -> int:
     """The largest power of two not above `number`; 1 for anything smaller than 2."""
-    return 1 << max(number.bit_length() - 1, 0)
+    return 1 << max(number, 1).bit_length() - 1
 
 
 def show_hashrate(rate: float) -> str:

@@ -66,9 +66,10 @@ async def mine(
     as_json: bool = False,
     out: TextIO | None = None,
 ) -> int:
-    """Mine until Ctrl-C, or until that many shares or blocks were accepted. Returns the exit code.
+    """Mine until Ctrl-C, or until at least so many shares or blocks were accepted.
 
-    `processes` is one per usable core without a number. Raises ConfigError for what can't be.
+    Returns the exit code. Without a number of `processes` it is one per usable core. Raises
+    ConfigError for what can't be.
     """
     address, count = _check(url, backend, processes)
     target = sys.stdout if out is None else out
@@ -242,6 +243,4 @@ def status_line(status: MinerStatus) -> str:
         parts.append(f"blocks {status.blocks}")
     if status.last_reject:
         parts.append(f"last reject: {status.last_reject}")
-    if not status.connected:
-        parts.append("not connected")
     return "  ".join(parts)

@@ -60,17 +60,27 @@ class DifficultyControl:
         """The weight for a job on this network target."""
         if self._network.is_test:
             return self.weight
-        return min(self.weight, self._network.scale.weight_of_target(network_target))
+        scale = self._network.scale
+        return min(self.weight, scale.settle(Fraction(scale.weight_of_target(network_target))))
 
-    # Each of these begins again from the rig's new wish; True if that changes the difficulty.
+    # Each of these takes a wish of the rig; True if that changes the difficulty.
 
     def suggest(self, difficulty: Fraction, now: float) -> bool:
+        """Begin again from there; the same wish once more must not undo what vardiff learned."""
+        if difficulty == self._suggested:
+            return False
         self._suggested = difficulty
         return self._again(now)
 
     def set_minimum(self, difficulty: Fraction | None, now: float) -> bool:
         self._floor = difficulty
-        return self._again(now)
+        if self._vardiff.is_untried:
+            return self._again(now)
+        before = self.weight
+        self._vardiff.bound(self._lowest(), MAX_WEIGHT)
+        if before < self._lowest():
+            self._vardiff.restart(before, now)
+        return self.weight != before
 
     def set_wishes(self, wishes: Wishes, now: float) -> bool:
         self._fixed = wishes.fixed
@@ -83,9 +93,11 @@ class DifficultyControl:
         return self.weight != before
 
     def _begin(self, now: float) -> Vardiff:
-        settle = self._network.scale.settle
-        floor = settle(Fraction(self._tier.min_difficulty))
-        if self._floor is not None:
-            floor = max(floor, settle(self._floor))
+        scale = self._network.scale
         first = self._fixed or self._suggested or Fraction(self._tier.difficulty)
-        return Vardiff(self._network.scale, settle(first), floor, MAX_WEIGHT, now)
+        return Vardiff(scale, scale.settle(first), self._lowest(), MAX_WEIGHT, now)
+
+    def _lowest(self) -> int:
+        settle = self._network.scale.settle
+        lowest = settle(Fraction(self._tier.min_difficulty))
+        return lowest if self._floor is None else max(lowest, settle(self._floor))

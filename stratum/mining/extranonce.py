@@ -8,7 +8,6 @@ cgminer then submits again what it found meanwhile (reference §1.2).
 from __future__ import annotations
 
 import hmac
-from collections import deque
 
 EXTRANONCE1_SIZE = 4
 
@@ -31,18 +30,17 @@ class Extranonces:
         self._key = key
         self._next = start % _SPACE
         self._live: set[bytes] = set()
-        self._resting: deque[tuple[float, bytes]] = deque()
-        self._rests: set[bytes] = set()
+        self._resting: dict[bytes, float] = {}  # until when; in the order of their release
 
     def allot(self, now: float) -> bytes:
         """A value nobody holds and nobody held lately."""
         self._end_rests(now)
-        if len(self._live) + len(self._rests) >= _SPACE:
+        if len(self._live) + len(self._resting) >= _SPACE:
             raise ExtranonceSpaceFull
         while True:
             extranonce1 = self._next.to_bytes(EXTRANONCE1_SIZE, "big")
             self._next = (self._next + 1) % _SPACE
-            if extranonce1 not in self._live and extranonce1 not in self._rests:
+            if extranonce1 not in self._live and extranonce1 not in self._resting:
                 self._live.add(extranonce1)
                 return extranonce1
 
@@ -58,20 +56,22 @@ class Extranonces:
             return None
         if extranonce1 in self._live:
             return None
+        self._resting.pop(extranonce1, None)
         self._live.add(extranonce1)
         return extranonce1
 
     def release(self, extranonce1: bytes, now: float) -> None:
         """The connection is gone; only its own rig may have the value back before it has rested."""
         self._live.discard(extranonce1)
-        if extranonce1 not in self._rests:
-            self._rests.add(extranonce1)
-            self._resting.append((now + QUARANTINE, extranonce1))
+        self._resting[extranonce1] = now + QUARANTINE
 
     def session_id(self, extranonce1: bytes, address: str) -> str:
         mac = hmac.digest(self._key, extranonce1 + address.encode(), "sha256")
         return (extranonce1 + mac[:_MAC_SIZE]).hex()
 
     def _end_rests(self, now: float) -> None:
-        while self._resting and self._resting[0][0] <= now:
-            self._rests.discard(self._resting.popleft()[1])
+        while self._resting:
+            oldest = next(iter(self._resting))
+            if self._resting[oldest] > now:
+                return
+            del self._resting[oldest]

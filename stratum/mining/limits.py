@@ -21,6 +21,13 @@ STRIKE = 20
 #: One malformed request that is answered and kept open: a confused rig, not yet a scanner.
 MALFORMED_REQUEST = 2
 
+#: Shares in a row that prove no work at all, each within the line budget: ckpool gives such a
+#: client 180 s; two of our bursts are more than any difficulty change makes of an honest rig.
+MAX_JUNK_RUN = 800
+
+#: Wrong names tried on one connection before each further one is a strike.
+MAX_REFUSED_AUTHORIZES = 8
+
 SCORE_LIFETIME = 600.0
 BAN_TIME = 600.0
 
@@ -35,7 +42,7 @@ class LineBudget:
 
     def __init__(self, rate: float, now: float) -> None:
         self._rate = rate
-        self._burst = rate * BURST_SECONDS
+        self._burst = max(rate * BURST_SECONDS, 1.0)
         self._tokens = self._burst
         self._when = now
 
@@ -43,7 +50,8 @@ class LineBudget:
         """Whether one more line can be paid for."""
         if not self._rate:
             return True
-        self._tokens = min(self._burst, self._tokens + (now - self._when) * self._rate)
+        elapsed = max(now - self._when, 0.0)  # a clock set back must not cost what was saved
+        self._tokens = min(self._burst, self._tokens + elapsed * self._rate)
         self._when = now
         return self._tokens >= 1
 

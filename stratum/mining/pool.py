@@ -114,7 +114,7 @@ class Pool:
         ntime = max(job.work.ntime(now), job.ntime + 1)
         fresh = self._book.new_job(job.work, ntime, now)
         if fresh is None:
-            return self._start_work(job.work.template, now)
+            return self._start_work(job.work.template, now, job.work.received)
         self.jobs_made += 1
         self.current = fresh
         return fresh
@@ -185,7 +185,8 @@ class Pool:
 
     # -- inside ----------------------------------------------------------------------------
 
-    def _start_work(self, template: Template, now: float) -> Job:
+    def _start_work(self, template: Template, now: float, received: float | None = None) -> Job:
+        """`received` is when the template came, where that was not now."""
         mask = VERSION_ROLLING_MASK & ~template.version_required
         work = Work(
             self._book.new_work_id(),
@@ -193,7 +194,7 @@ class Pool:
             template,
             template.version & ~mask,
             mask,
-            now,
+            now if received is None else received,
             coinbase_start(template.height, self._tag, EXTRANONCE1_SIZE + EXTRANONCE2_SIZE),
         )
         work.log_index = self._keep(work)

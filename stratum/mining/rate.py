@@ -38,4 +38,5 @@ class RateMeter:
         return scale.difficulty(1) * self.rate(now) * HASHES_PER_DIFFICULTY
 
     def _decayed(self, now: float) -> float:
-        return self._level * exp((self._when - now) / TIME_CONSTANT)
+        elapsed = max(now - self._when, 0.0)  # a clock set back must not make work
+        return self._level * exp(-elapsed / TIME_CONSTANT)

@@ -44,6 +44,7 @@ class Rig:
     workers: dict[str, Payee] = field(default_factory=dict)
     payee: Payee | None = None  # of the first worker: what the coinbase pays
     requested_mask: int = 0
+    mask: int = 0  # granted last, of those bits
     granted_masks: int = 0  # the union: a job keeps the mask it was sent under (wire.md §1.11)
     sent: dict[str, SentJob] = field(default_factory=dict)
 
@@ -53,6 +54,19 @@ class Rig:
     weight_sum: int = 0
     best: int = 0  # best share's difficulty in weight units
     last_share: float = 0.0
+
+    def grant(self, offered_mask: int) -> int:
+        """The version bits it may roll of those asked for."""
+        self.mask = self.requested_mask & offered_mask
+        self.granted_masks |= self.mask
+        return self.mask
+
+    def inherit(self, former: Rig) -> None:
+        """Go on with the jobs of the connection before, where they paid the same payee."""
+        assert self.payee is not None and former.payee is not None
+        if self.payee.script_pubkey == former.payee.script_pubkey:
+            self.sent.update(former.sent)
+            self.granted_masks |= former.granted_masks
 
     def remember(self, job_id: str, sent: SentJob) -> None:
         """Keep the newest RING_SIZE jobs."""

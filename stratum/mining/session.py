@@ -13,16 +13,18 @@ Sans-IO: the connection feeds bytes and the time, and takes away bytes. `now` is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
-from stratum.errors import ProtocolError
 from stratum.events import RigConnected, RigDisconnected
+from stratum.mining.conduct import CloseSession, Conduct
 from stratum.mining.difficulty import DifficultyControl
+from stratum.mining.extranonce import ExtranonceSpaceFull
+from stratum.mining.intake import Intake
 from stratum.mining.jobs import Job
 from stratum.mining.judge import judge
-from stratum.mining.limits import MALFORMED_REQUEST, STRIKE, LineBudget
+from stratum.mining.limits import MALFORMED_REQUEST, STRIKE
 from stratum.mining.names import Payee, read_password
 from stratum.mining.rate import RateMeter
 from stratum.mining.rig import MAX_WORKERS, Rig, SentJob
@@ -30,7 +32,7 @@ from stratum.mining.settings import TierSettings
 from stratum.mining.site import Site
 from stratum.mining.verdicts import REJECTION, Verdict
 from stratum.protocol import downstream as wire
-from stratum.protocol.framing import ForeignProtocol, LineReader, LineTooLong
+from stratum.protocol.framing import ForeignProtocol, LineTooLong
 from stratum.protocol.messages import (
     ErrorCode,
     MalformedLine,
@@ -51,12 +53,6 @@ AUTHORIZE_DEADLINE = 60.0
 #: Without a line or an accepted share for so long a rig is gone (public-pool: 300 s).
 IDLE_LIMIT = 600.0
 
-MAX_REFUSED_AUTHORIZES = 8
-
-
-class CloseSession(ProtocolError):
-    """The connection must end, after what is still to be written."""
-
 
 class Rejection(Refusal):
     """What was understood and refused, a share above all: it never counts as malformed input."""
@@ -67,16 +63,12 @@ class Session:
 
     __slots__ = (
         "_announced",
-        "_budget",
-        "_held",
+        "_conduct",
+        "_former",
+        "_generation",
+        "_intake",
         "_job_id",
-        "_lines",
-        "_mask_announced",
-        "_misdeeds",
         "_out",
-        "_partial_since",
-        "_reader",
-        "_refused_authorizes",
         "_site",
         "address",
         "connected_at",
@@ -94,17 +86,13 @@ class Session:
         self, site: Site, tier_index: int, tier: TierSettings, peer: str, address: str, now: float
     ) -> None:
         self._site = site
-        self._budget = LineBudget(site.limits.lines_per_second, now)
-        self._reader = LineReader()
-        self._lines: Iterator[bytes] = iter(())
-        self._held: list[bytes] = []  # came while the line budget was spent
+        self._conduct = Conduct(site.gatekeeper, site.limits.ban_score, address)
+        self._intake = Intake(site.limits.lines_per_second, now)
         self._out: list[bytes] = []
         self._announced = 0  # weight the rig was last told
-        self._mask_announced = 0
         self._job_id: str | None = None  # the job the rig works on
-        self._misdeeds = 0
-        self._partial_since: float | None = now  # an unfinished line began here
-        self._refused_authorizes = 0
+        self._generation = -1  # the previous block it works on
+        self._former: Rig | None = None  # the connection that this one resumes
         self.rig = Rig(tier_index, RateMeter(now))
         self.difficulty = DifficultyControl(site.network, tier, now)
         self.peer = peer
@@ -120,33 +108,30 @@ class Session:
 
     def receive(self, data: bytes, now: float) -> None:
         """Take what the socket gave. Raises CloseSession where the connection must end."""
-        self._held.append(data)
+        self._intake.feed(data)
         self.go_on(now)
 
     def go_on(self, now: float) -> None:
         """Answer as many lines as the budget pays for; the rest waits for `throttled_for`."""
         try:
-            while (line := self._next_line(now)) is not None:
-                self._budget.pay()
+            while (line := self._intake.next_line(now)) is not None:
                 self._take_line(line, now)
         except ForeignProtocol as foreign:
-            self._offend(STRIKE if foreign.strike else 0, now)
+            self._conduct.offend(STRIKE if foreign.strike else 0, now)
             raise CloseSession(str(foreign)) from foreign
         except (LineTooLong, MalformedLine) as malformed:
-            self._offend(STRIKE, now)
+            self._conduct.offend(STRIKE, now)
             raise CloseSession(str(malformed)) from malformed
-        if self._reader.has_partial_line and self._partial_since is None:
-            self._partial_since = now
 
     @property
     def is_throttled(self) -> bool:
         """Lines are waiting for budget: nothing more should be read from the socket."""
-        return bool(self._held)
+        return self._intake.is_throttled
 
     @property
     def throttled_for(self) -> float:
         """Seconds until a waiting line can be paid for."""
-        return self._budget.wait()
+        return self._intake.throttled_for
 
     def take_outgoing(self) -> bytes:
         """What must be written now, in order."""
@@ -162,18 +147,26 @@ class Session:
             return
         rig, site = self.rig, self._site
         assert rig.payee is not None
+        if job.job_id in rig.sent:
+            self.wants_refresh = True
+            return
         variant = site.pool.variant(job.work, rig.payee.script_pubkey)
         if variant is None:
-            return  # its coinbase layout is being proved; the server comes back with the answer
+            self._job_id = None  # its coinbase layout is being proved; the server offers it then
+            return
 
         self.difficulty.adjust(now)
         weight = self.difficulty.within(job.work.template.network_target)
-        self._announce_mask(job.work.version_mask)
+        # A template's required bits cut into the mask: a rig that rolls hears of it first.
+        if (before := rig.mask) and rig.grant(job.work.version_mask) not in (0, before):
+            self._out.append(wire.set_version_mask(rig.mask))
         if weight != self._announced:
             self._out.append(encode_set_difficulty(site.network.scale.wire(weight)))
             self._announced = weight
-        self._out.append(job.notify(variant, clean_jobs or self._job_id is None))
+        is_other_block = job.work.generation != self._generation
+        self._out.append(job.notify(variant, clean_jobs or is_other_block))
         self._job_id = job.job_id
+        self._generation = job.work.generation
         self.wants_refresh = False
         target = site.network.scale.target(weight).to_bytes(32, "little")
         rig.remember(job.job_id, SentJob(job.work, variant, job.ntime, weight, target))
@@ -191,62 +184,55 @@ class Session:
 
     def on_time(self, now: float) -> None:
         """Look at vardiff and at the deadlines, about once a second. Raises CloseSession."""
-        if self._partial_since is not None and now - self._partial_since > LINE_DEADLINE:
-            if self._reader.has_partial_line:
-                self._offend(STRIKE, now)
+        if self._intake.unfinished_for(now) > LINE_DEADLINE:
+            self._conduct.offend(STRIKE, now)
             raise CloseSession(f"no whole line in {LINE_DEADLINE:.0f} s")
-        if not self.is_ready and now - self.connected_at > AUTHORIZE_DEADLINE:
+        age = now - self.connected_at
+        if age > LINE_DEADLINE and self.rig.extranonce1 is None and self.rig.payee is None:
+            raise CloseSession(f"neither subscribed nor authorized in {LINE_DEADLINE:.0f} s")
+        if age > AUTHORIZE_DEADLINE and not self.is_ready:
             raise CloseSession(f"not authorized in {AUTHORIZE_DEADLINE:.0f} s")
         if now - self.last_line > IDLE_LIMIT:
             raise CloseSession("idle")
-        if self.is_ready and (not self.has_job or self.difficulty.should_change(now)):
+        if self.has_job and self.difficulty.should_change(now):
             self.wants_refresh = True
 
     def closed(self, reason: str, now: float) -> None:
         """The connection is gone: give back what it held."""
         if self.rig.extranonce1 is not None:
             self._site.extranonces.release(self.rig.extranonce1, now)
+            self._site.departed.leave(self.rig, now)
         if self.is_ready:
             self._site.gatekeeper.stopped_working(self.address)
             self._site.emit(RigDisconnected(self.peer, self.worker_name, reason))
 
     # -- lines -----------------------------------------------------------------------------
 
-    def _next_line(self, now: float) -> bytes | None:
-        """The next line that can be paid for; unpaid bytes stay in `_held`."""
-        while self._budget.has_line(now):
-            line = next(self._lines, None)
-            if line is not None:
-                return line
-            data = b"".join(self._held)
-            self._held.clear()
-            if not data:
-                return None
-            self._lines = self._reader.lines(data)
-        self._held = self._held or [b""]
-        return None
-
     def _take_line(self, line: bytes, now: float) -> None:
         message = parse_line(line)
+        if message is None:
+            return
         self.last_line = now
-        self._partial_since = None
         if isinstance(message, Request):
             self._take_request(message, now)
-        elif isinstance(message, Response):
+        else:
             self._take_response(message)
 
     def _take_request(self, request: Request, now: float) -> None:
+        if request.method is None:
+            self._conduct.offend(MALFORMED_REQUEST, now)
+            return
         try:
             encoded_id = encode_id(request.id)
         except Refusal as refusal:
             self._out.append(encode_error(b"null", refusal.code, refusal.text))
-            self._offend(MALFORMED_REQUEST, now)
+            self._conduct.offend(MALFORMED_REQUEST, now)
             return
 
         answer, offence = self._answer(request, encoded_id, now)
         if request.wants_reply:
             self._out.append(answer)
-        self._offend(offence, now)
+        self._conduct.offend(offence, now)
         if not self.is_ready and self.rig.extranonce1 is not None and self.rig.payee is not None:
             self._begin(now)
 
@@ -259,20 +245,17 @@ class Session:
         """Subscribed and authorized: the first job, after the reply that made it so."""
         self.is_ready = True
         site = self._site
+        former, self._former = self._former, None
+        if former is not None:
+            self.rig.inherit(former)
         site.gatekeeper.started_working(self.address)
         site.emit(RigConnected(self.peer, self.worker_name, self.user_agent))
         if not self.user_agent:
             self._out.append(wire.get_version())
-        if site.pool.current is not None:
-            self.send_job(site.pool.current, True, now)
-
-    def _offend(self, score: int, now: float) -> None:
-        """Count malformed input; the address pays too, unless rigs work behind it."""
-        self._misdeeds += score
-        self._site.gatekeeper.misbehaved(self.address, score, now)
-        limit = self._site.limits.ban_score
-        if score and limit and self._misdeeds >= limit:
-            raise CloseSession("too much malformed input")
+        # A resumed rig counts its extranonce2 from 0 again: on a job it had it would repeat itself.
+        job = site.pool.refresh(now) if former is not None else site.pool.current
+        if job is not None:
+            self.send_job(job, True, now)
 
     # -- requests --------------------------------------------------------------------------
 
@@ -301,8 +284,8 @@ class Session:
             self.rig.requested_mask = request.version_rolling_mask
             current = self._site.pool.current
             offered = current.work.version_mask if current else wire.VERSION_ROLLING_MASK
-            mask = self._mask_announced = self._grant(offered)
-            self._ask_refresh(True)
+            before, mask = self.rig.mask, self.rig.grant(offered)
+            self._ask_refresh(mask != before)
         if request.minimum_difficulty is not None:
             minimum = request.minimum_difficulty or None
             self._ask_refresh(self.difficulty.set_minimum(minimum, now))
@@ -314,19 +297,25 @@ class Session:
         extranonces = self._site.extranonces
         if self.rig.extranonce1 is None:
             resumed = extranonces.resume(request.session_id, self.address)
-            self.rig.extranonce1 = resumed or extranonces.allot(now)
+            if resumed is not None:
+                self._former = self._site.departed.take_back(resumed, now)
+            self.rig.extranonce1 = resumed or self._allot(now)
             self.user_agent = request.user_agent
         session_id = extranonces.session_id(self.rig.extranonce1, self.address)
         return wire.subscribe_result(session_id, self.rig.extranonce1, wire.EXTRANONCE2_SIZE)
+
+    def _allot(self, now: float) -> bytes:
+        try:
+            return self._site.extranonces.allot(now)
+        except ExtranonceSpaceFull as exc:
+            raise CloseSession("every extranonce1 is in use") from exc
 
     def _authorize(self, params: Any, now: float) -> Any:
         try:
             request = wire.read_authorize(params)
             payee = self._payee(request)
         except Refusal:
-            self._refused_authorizes += 1
-            if self._refused_authorizes > MAX_REFUSED_AUTHORIZES:
-                self._offend(STRIKE, now)
+            self._conduct.refused_authorize(now)
             raise
         if self.rig.payee is None:
             self.rig.payee = payee
@@ -374,10 +363,13 @@ class Session:
         judgement = judge(self._site, self.rig, submit, now)
         verdicts[judgement.verdict] += 1
         if judgement.verdict is Verdict.ACCEPTED:
+            self._conduct.worked()
             weight = self.rig.sent[submit.job_id].weight
             self._ask_refresh(self.difficulty.share(weight, now))
             return True
         self.rig.rejected += 1
+        if judgement.verdict is Verdict.LOW_DIFFICULTY:
+            self._conduct.junk(now)
         code, text = REJECTION[judgement.verdict]
         raise Rejection(code, judgement.reason or text)
 
@@ -387,20 +379,6 @@ class Session:
         """Content is never sent twice under two ids: what changes goes out with a fresh job."""
         if is_needed and self.is_ready:
             self.wants_refresh = True
-
-    def _grant(self, offered_mask: int) -> int:
-        mask = self.rig.requested_mask & offered_mask
-        self.rig.granted_masks |= mask
-        return mask
-
-    def _announce_mask(self, offered_mask: int) -> None:
-        """A template whose required bits cut into the mask: rigs that roll hear of it first."""
-        if not self._mask_announced:
-            return
-        mask = self._grant(offered_mask)
-        if mask and mask != self._mask_announced:
-            self._out.append(wire.set_version_mask(mask))
-            self._mask_announced = mask
 
 
 _Handler = Callable[[Session, Any, float], Any]

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from stratum.bitcoin.networks import Network
 from stratum.events import BlockFound, Emit
+from stratum.mining.departed import Departed
 from stratum.mining.duplicates import DuplicateTable
 from stratum.mining.extranonce import Extranonces
 from stratum.mining.limits import Gatekeeper
@@ -63,6 +64,7 @@ class Site:
     found: Callable[[BlockFound], None]
     emit: Emit
     duplicates: DuplicateTable = field(default_factory=DuplicateTable)
+    departed: Departed = field(default_factory=Departed)
     totals: Totals = field(default_factory=Totals)
 
     def new_block(self) -> None:

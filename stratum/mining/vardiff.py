@@ -31,8 +31,9 @@ MEMORY = 1800.0
 #: A reconnecting rig flushes what it found meanwhile in one burst; one step believes this much.
 MAX_RAISE = 16.0
 
-#: Thresholds in nats. Eight shares at once pass RISE; a halved rate passes FALL in 70 s (median)
-#: and in 180 s nine times in ten, and a steady one by mistake once in ten minutes.
+#: Thresholds in nats. Eight shares at once pass RISE. A halved rate is followed in 70 s (median),
+#: and within 180 s six times in seven; the price is that a steady one falls by mistake a few times
+#: an hour, which RISE repairs within a minute. What lowers one of the two raises the other.
 RISE = 5.0
 FALL = 3.5
 

@@ -16,8 +16,9 @@ import time
 from collections.abc import Callable, Sequence
 from typing import cast
 
+from stratum.mining.conduct import CloseSession
 from stratum.mining.jobs import Job
-from stratum.mining.session import CloseSession, Session
+from stratum.mining.session import Session
 from stratum.mining.settings import TierSettings
 from stratum.mining.site import Site
 
@@ -56,7 +57,7 @@ class Connection(asyncio.Protocol):
         self._tier = tier
         self._throttle: asyncio.TimerHandle | None = None
         self._queued = 0
-        self._last_progress = 0.0
+        self._last_progress = server.clock()
         self.reason = "closed by the rig"
         self.session: Session | None = None
 
@@ -89,6 +90,7 @@ class Connection(asyncio.Protocol):
         out = self.session.take_outgoing()
         if out and not self._transport.is_closing():
             self._transport.write(out)
+            self._drop_if_not_reading()
 
     def on_time(self, now: float) -> None:
         """Deadlines of the session, and of a rig that does not read what it is sent."""
@@ -96,12 +98,21 @@ class Connection(asyncio.Protocol):
         if not queued or queued < self._queued:
             self._last_progress = now
         self._queued = queued
-        if queued > MAX_QUEUED:
-            self.abort(f"{queued} bytes unread")
-        elif queued and now - self._last_progress > WRITE_STALL:
+        if queued and now - self._last_progress > WRITE_STALL:
             self.abort(f"read nothing for {WRITE_STALL:.0f} s")
-        elif self.session is not None:
+        elif self.session is not None and not self._transport.is_closing():
             self._run(self.session.on_time)
+
+    def give(self, job: Job, clean_jobs: bool) -> None:
+        """Send a job; a rig that can't take it must not keep the others waiting."""
+        if self.session is not None and not self._transport.is_closing():
+            self._run(self.session.send_job, job, clean_jobs)
+
+    def show(self, text: str) -> None:
+        """A message for the rig's display."""
+        if self.session is not None:
+            self.session.show_message(text)
+            self.flush()
 
     def abort(self, reason: str) -> None:
         """End it with RST, so that the rig notices at once and goes elsewhere."""
@@ -114,7 +125,12 @@ class Connection(asyncio.Protocol):
 
     # -- inside ----------------------------------------------------------------------------
 
-    def _run(self, step: Callable[..., None], *arguments: bytes) -> None:
+    def _drop_if_not_reading(self) -> None:
+        queued = self._transport.get_write_buffer_size()
+        if queued > MAX_QUEUED:
+            self.abort(f"{queued} bytes unread")
+
+    def _run(self, step: Callable[..., None], *arguments: object) -> None:
         """One step of the session, and what follows from it."""
         session = self.session
         assert session is not None
@@ -133,7 +149,7 @@ class Connection(asyncio.Protocol):
             self._throttle_if_needed(session)
 
     def _throttle_if_needed(self, session: Session) -> None:
-        if not session.is_throttled or self._throttle is not None:
+        if not session.is_throttled or self._throttle or self._transport.is_closing():
             return
         self._transport.pause_reading()
         loop = asyncio.get_running_loop()
@@ -180,6 +196,7 @@ class Server:
                     backlog=BACKLOG,
                 )
             except OSError as exc:
+                await self.stop()
                 raise OSError(exc.errno, f"listen on {tier.host}:{tier.port}: {exc}") from exc
             self._listeners.append(listener)
 
@@ -208,42 +225,32 @@ class Server:
 
     def broadcast(self, job: Job, clean_jobs: bool) -> None:
         """Write a job to every rig; nothing else runs meanwhile."""
-        now = self.clock()
         for connection in self._connections:
-            session = connection.session
-            if session is not None:
-                session.send_job(job, clean_jobs, now)
-                connection.flush()
+            connection.give(job, clean_jobs)
 
     def tick(self) -> None:
         """Once a second."""
         now = self.clock()
-        for connection in tuple(self._connections):
+        for connection in self._connections:
             connection.on_time(now)
         waiting = [c for c in self._connections if c.session and c.session.wants_refresh]
         job = self._site.pool.refresh(now) if waiting else None
         if job is not None:
             for connection in waiting:
-                assert connection.session is not None
-                connection.session.send_job(job, False, now)
-                connection.flush()
+                connection.give(job, False)
+        self.offer()
 
     def offer(self) -> None:
         """Give the present job to rigs that have none, e.g. after their layout was proved."""
         job = self._site.pool.current
         if job is not None:
-            now = self.clock()
             for connection in self._connections:
-                session = connection.session
-                if session is not None and not session.has_job:
-                    session.send_job(job, True, now)
-                    connection.flush()
+                if connection.session is not None and not connection.session.has_job:
+                    connection.give(job, True)
 
     def show_message(self, text: str) -> None:
         for connection in self._connections:
-            if connection.session is not None:
-                connection.session.show_message(text)
-                connection.flush()
+            connection.show(text)
 
     def close_all(self, reason: str) -> None:
         """RST to every rig."""

@@ -73,7 +73,9 @@ class NodeRpc:
         try:
             try:
                 return await self._exchange(body, limit_s)
-            except aiohttp.ServerDisconnectedError:
+            except aiohttp.ClientConnectorError:
+                raise
+            except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
                 # A kept connection went stale; every call we make may be made twice.
                 return await self._exchange(body, limit_s)
         except TimeoutError as exc:

@@ -28,9 +28,9 @@ from stratum.node.zmq_bell import ring_on_hashblock
 
 logger = logging.getLogger(__name__)
 
-#: One start to the next. With the limit below a dead node is known within 1.8 s.
+#: One start to the next. With the limit below a hanging node is left within 1.7 s.
 POLL_S = 1.0
-POLL_TIMEOUT_S = 0.8
+POLL_TIMEOUT_S = 0.7
 
 #: Between polls of a node that fails, one after the other; the last repeats.
 _BACK_OFF_S = (1.0, 1.0, 1.0, 2.0, 3.0, 5.0)

@@ -231,7 +231,7 @@ class Miner:
 
     def _down(self, reason: str, wait_s: float) -> None:
         self._last_fault = reason
-        logger.warning("pool lost: %s; next attempt in %.1f s", reason, wait_s)
+        logger.info("pool lost: %s; next attempt in %.1f s", reason, wait_s)
         self._watch(ConnectionDown(reason, wait_s))
 
     # ---- what the pool says ----

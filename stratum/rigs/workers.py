@@ -13,21 +13,16 @@ import logging
 import multiprocessing
 import signal
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
-from typing import TYPE_CHECKING
 
 import hashing
 from stratum.errors import OutsideError
 from stratum.rigs.engine import Fail, Progress, Report, Work
 from stratum.rigs.search import Search
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    _Pipe = Connection[Progress, Work | None]
 
 logger = logging.getLogger(__name__)
 

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Sequence
+from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -24,6 +25,16 @@ PATIENCE_S = 60.0
 ADDRESS = "bcrt1qft5p2uhsdcdc3l2ua4ap5qqfg4pjaqlp250x7us7a8qqhrxrxfsqseac85"
 
 
+def _node_table(node: NodeSettings) -> str:
+    secret = (
+        f'cookie_file = "{node.cookie_file}"\n'
+        if node.cookie_file
+        else f'user = "{node.user}"\npassword = "{node.password}"\n'
+    )
+    zmq = f'zmq_hashblock = "{node.zmq_hashblock}"\n' if node.zmq_hashblock else ""
+    return f'[[node]]\nurl = "{node.url}"\n{secret}{zmq}'
+
+
 class Pool:
     """A `baseload pool` process with a config and a data_dir; may be killed and started again."""
 
@@ -38,11 +49,7 @@ class Pool:
         self._process: asyncio.subprocess.Process | None = None
 
     def _toml(self, nodes: Sequence[NodeSettings], difficulty: str) -> str:
-        tables = "".join(
-            f'[[node]]\nurl = "{node.url}"\nuser = "{node.user}"\npassword = "{node.password}"\n'
-            + (f'zmq_hashblock = "{node.zmq_hashblock}"\n' if node.zmq_hashblock else "")
-            for node in nodes
-        )
+        tables = "".join(_node_table(node) for node in nodes)
         return (
             f'network = "regtest"\ndata_dir = "{self._home}/data"\n{tables}'
             f'[payout]\nscheme = "solo"\naddress = "{ADDRESS}"\n'
@@ -98,7 +105,7 @@ class Pool:
                 aiohttp.ClientSession() as http,
                 http.get(f"http://127.0.0.1:{self.http_port}/{path}") as reply,
             ):
-                return bool(reply.status == 200)
+                return HTTPStatus(reply.status) is HTTPStatus.OK
         except aiohttp.ClientError:
             return False
 

@@ -93,7 +93,7 @@ async def test_no_rig_is_dropped_while_the_node_is_gone(node: FullNode, tmp_path
     await node.mine_to(3)
     async with Pool(tmp_path, [node.settings]) as pool, Rig(pool.port) as rig:
         await rig.start()
-        await node.kill()
+        await node.stop()
         gone = asyncio.create_task(asyncio.sleep(NODE_GONE_S))
         while not gone.done():
             # The connection answers all the while; a drop would raise ConnectionError here.
@@ -130,7 +130,7 @@ async def test_a_block_found_before_kill_9_and_not_submitted_lands_after_the_res
         async with Rig(pool.port) as rig:
             await rig.start()
             # Without a node the block is found, spooled, and can't be submitted.
-            await node.kill()
+            await node.stop()
             solution = rig.solve()
             await rig.call("mining.submit", solution.params)
             await pool.end(signal.SIGKILL)

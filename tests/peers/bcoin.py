@@ -59,5 +59,5 @@ def _find() -> list[str]:
     modules = Path(os.environ.get("BCOIN_MODULES") or _ROOT / ".venv" / "peers" / "node_modules")
     program = modules / "bcoin" / "bin" / "node"
     if not program.exists():
-        missing("bcoin is not installed: run `make peers`")
+        missing("bcoin is not installed: `make test` does it")
     return [node, str(program)]

@@ -214,7 +214,7 @@ class FullNode(ABC):
     async def _waiting(self, count: int) -> None:
         """Until the mempool holds `count`: bcoin answers before it has judged a transaction."""
         async with asyncio.timeout(10):
-            while len(await self.rpc("getrawmempool")) < count:
+            while len(await self.rpc("getrawmempool")) < count:  # noqa: ASYNC110 (another process)
                 await asyncio.sleep(0.01)
 
     async def _coinbase(self, lock: bytes) -> Coin:
