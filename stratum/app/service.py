@@ -27,7 +27,14 @@ from stratum.app.view import View
 from stratum.bitcoin.target import display
 from stratum.bitcoin.template import Template
 from stratum.config import PoolConfig
-from stratum.events import ActiveNodeChanged, BlockFateChanged, BlockFound, Event
+from stratum.events import (
+    ActiveNodeChanged,
+    BlockFateChanged,
+    BlockFound,
+    Event,
+    RigConnected,
+    RigDisconnected,
+)
 from stratum.ledger.log import Log
 from stratum.ledger.templates import TemplateStore
 from stratum.mining.extranonce import Extranonces
@@ -42,6 +49,7 @@ from stratum.node.submitter import Submitter
 from stratum.node.tips import Tip
 from stratum.observability.http import HttpServer
 from stratum.observability.metrics import Metrics
+from stratum.observability.recent import describe
 
 logger = logging.getLogger(__name__)
 
@@ -171,7 +179,7 @@ class PoolService:
         """A new best block: rigs leave the old one now, the full template follows."""
         known = time.perf_counter()
         now = self._clock()
-        job = self._pool.on_tip(tip.block_hash, tip.parent, tip.mediantime, now)
+        job = self._pool.on_tip(tip.block_hash, tip.parent, tip.mediantime, now, tip.time)
         if job is not None:
             self._site.new_block()
             self.server.broadcast(job, True)
@@ -250,6 +258,8 @@ class PoolService:
             self._books.keep_fate(event)
         if isinstance(event, ActiveNodeChanged):
             self._node_changed(event)
+        if isinstance(event, RigConnected | RigDisconnected):
+            logger.info("%s", describe(event))
         self._metrics.on_event(event)
         self.view.on_event(event)
         self._watcher(event)

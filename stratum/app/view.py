@@ -13,7 +13,7 @@ from stratum import __version__
 from stratum.app.books import Books
 from stratum.bitcoin.target import difficulty_of_target, display
 from stratum.config import PoolConfig
-from stratum.events import BlockFateChanged, BlockFound, Event
+from stratum.events import BlockFate, BlockFateChanged, BlockFound, Event
 from stratum.mining.session import Session
 from stratum.mining.site import Site
 from stratum.net.downstream import Server
@@ -53,7 +53,8 @@ class View:
             self._add_block(event)
         elif isinstance(event, BlockFateChanged) and event.block_hash in self._blocks:
             row = self._blocks[event.block_hash]
-            self._blocks[event.block_hash] = replace(row, fate=event.fate, reason=event.reason)
+            reason = "" if event.fate is BlockFate.ACCEPTED else event.reason
+            self._blocks[event.block_hash] = replace(row, fate=event.fate, reason=reason)
 
     def not_ready(self) -> str | None:
         """Why rigs get no work, for /readyz; None when they do."""

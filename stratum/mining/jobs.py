@@ -54,16 +54,20 @@ class Work:
     version_mask: int
     received: float  # when the template came: its curtime goes on from there
     coinb1: bytes  # the same for every payee
+    max_ntime: int | None = None  # the latest the chain's own rules allow, beside the clock's
     log_index: int = 0
     refreshes: int = 0
     restored: bool = False  # made by an earlier process; its jobs were not kept one by one
     variants: dict[bytes, Variant] = field(default_factory=dict)  # by the payee's script
 
     def ntime(self, now: float) -> int:
-        """The node's idea of the time now, never before the template allows."""
+        """The node's idea of the time now, within what the template allows."""
         template = self.template
         elapsed = max(0, int(now - self.received))
-        return max(template.curtime + elapsed, template.mintime)
+        return self.bounded(max(template.curtime + elapsed, template.mintime))
+
+    def bounded(self, ntime: int) -> int:
+        return ntime if self.max_ntime is None else min(ntime, self.max_ntime)
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,7 +125,8 @@ def merged_version(work: Work, mask: int, bits: int | None) -> int | None:
 
 
 def _time_is_good(sent: SentJob, ntime: int, now: float) -> bool:
-    return sent.ntime <= ntime <= min(sent.ntime + NTIME_ROLL, int(now) + NTIME_FUTURE)
+    latest = sent.work.bounded(min(sent.ntime + NTIME_ROLL, int(now) + NTIME_FUTURE))
+    return sent.ntime <= ntime <= latest
 
 
 def _block(

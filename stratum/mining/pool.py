@@ -26,6 +26,10 @@ from stratum.protocol.downstream import EXTRANONCE2_SIZE, VERSION_ROLLING_MASK
 #: At most one refresh is made per second, however many rigs want another difficulty.
 REFRESH_PACE = 1.0
 
+#: Bitcoin Core, GetNextWorkRequired with fPowAllowMinDifficultyBlocks.
+_TESTNET4_EASIEST = 0x1D00FFFF
+_TESTNET4_SPACING = 1200
+
 #: A job gets a new ntime this often: every rig hears something well within its 90 s (rule 22).
 REFRESH_INTERVAL = 30.0
 
@@ -66,6 +70,7 @@ class Pool:
         self._ask = ask
         self._book = JobBook(first_work_id)
         self._layouts: dict[str, LayoutState] = {}
+        self._tip_time: tuple[bytes, int | None] = (b"", None)
         self._transactions: dict[bytes, bytes] = {}  # txid → bytes, shared by the Works of a block
         self.current: Job | None = None
         self.generation = 0
@@ -82,12 +87,15 @@ class Pool:
         job = self._start_work(self._interned(template), now)
         return job, clean
 
-    def on_tip(self, tip: bytes, parent: bytes, mediantime: int, now: float) -> Job | None:
+    def on_tip(
+        self, tip: bytes, parent: bytes, mediantime: int, now: float, tip_time: int | None = None
+    ) -> Job | None:
         """A new best block, before its template: the empty-block job, where that is safe.
 
         Only on a tip whose parent is the block we were working on: anything else (a reorg, a
         missed block) waits for the full template, which is under way.
         """
+        self._tip_time = (tip, tip_time)
         current = self.current
         if current is None or parent != self.prevhash or tip == self.prevhash:
             return None
@@ -111,7 +119,9 @@ class Pool:
         job = self.current
         if job is None or now - job.made < REFRESH_PACE:
             return job
-        ntime = max(job.work.ntime(now), job.ntime + 1)
+        ntime = job.work.bounded(max(job.work.ntime(now), job.ntime + 1))
+        if ntime == job.ntime:
+            return job  # its content could not differ
         fresh = self._book.new_job(job.work, ntime, now)
         if fresh is None:
             return self._start_work(job.work.template, now, job.work.received)
@@ -196,6 +206,7 @@ class Pool:
             mask,
             now if received is None else received,
             coinbase_start(template.height, self._tag, EXTRANONCE1_SIZE + EXTRANONCE2_SIZE),
+            self._max_ntime(template),
         )
         work.log_index = self._keep(work)
         self._book.add_work(work)
@@ -205,12 +216,25 @@ class Pool:
         # have rigs that restart their extranonce2 submit every share twice (rule 14).
         ntime = work.ntime(now)
         if self.current is not None and self.prevhash == template.prevhash:
-            ntime = max(ntime, self.current.ntime + 1)
+            ntime = work.bounded(max(ntime, self.current.ntime + 1))
         job = self._book.new_job(work, ntime, now)
         assert job is not None, "a new Work has all its ids"
         self.jobs_made += 1
         self.current = job
         return job
+
+    def _max_ntime(self, template: Template) -> int | None:
+        """Testnet4 lets a block come 20 minutes after its parent only at the lowest difficulty.
+
+        So a job of normal difficulty must not be rolled past that. Where the parent's time is
+        not known yet, the template's own is certain to be good.
+        """
+        if self._network.name != "testnet4" or template.nbits == _TESTNET4_EASIEST:
+            return None
+        tip, tip_time = self._tip_time
+        if tip != template.prevhash or tip_time is None:
+            return template.curtime
+        return max(tip_time + _TESTNET4_SPACING, template.mintime)
 
     def _new_generation(self, now: float) -> None:
         self.generation += 1
@@ -306,6 +330,6 @@ def work_from_body(body: Mapping[str, Any], now: float) -> Work:
         int(body["version_mask"]),
         now,
         body["coinb1"],
-        int(body["log_index"]),
+        log_index=int(body["log_index"]),
         restored=True,
     )

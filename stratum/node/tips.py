@@ -26,6 +26,7 @@ class Tip:
     height: int
     parent: bytes
     mediantime: int
+    time: int  # its own ntime
 
 
 async def ask_best(rpc: NodeRpc, limit_s: float) -> bytes:
@@ -43,6 +44,7 @@ async def ask_tip(rpc: NodeRpc, block_hash: bytes, limit_s: float) -> Tip:
             int(header["height"]),
             internal(parent) if parent else bytes(32),
             int(header["mediantime"]),
+            int(header["time"]),
         )
     except (AttributeError, KeyError, TypeError, ValueError) as exc:
         raise NodeError(f"node {rpc.name} gives a block header that makes no sense") from exc

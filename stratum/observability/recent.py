@@ -8,6 +8,7 @@ from time import time
 
 from stratum.events import (
     ActiveNodeChanged,
+    BlockFate,
     BlockFateChanged,
     BlockFound,
     Event,
@@ -44,6 +45,8 @@ def describe(event: Event) -> str:
     match event:
         case BlockFound(block_hash, height, worker_name, _):
             return f"{worker_name} found block {height}, {display_hex(block_hash)}"
+        case BlockFateChanged(_, height, BlockFate.ACCEPTED, _):
+            return f"block {height} accepted"
         case BlockFateChanged(_, height, fate, reason):
             return f"block {height} {fate}" + (f": {reason}" if reason else "")
         case RigConnected(_, worker_name, user_agent):

@@ -172,6 +172,22 @@ def test_a_witness_version_that_nobody_checks_yet_is_not_paid(address: str) -> N
         script_from_address(address, network_of(address))
 
 
+@given(NETWORK, st.integers(2, 16), HASH160 | HASH256 | st.binary(min_size=2, max_size=40))
+def test_a_later_version_is_not_paid_whatever_its_length(
+    network: Network, version: int, program: bytes
+) -> None:
+    address, _ = witness(network, version, program)
+    with pytest.raises(AddressError, match=f"witness version {version} with"):
+        script_from_address(address, network)
+
+
+@given(NETWORK, st.binary(min_size=2, max_size=40).filter(lambda program: len(program) != 32))
+def test_taproot_is_paid_with_32_bytes_only(network: Network, program: bytes) -> None:
+    address, _ = witness(network, 1, program)
+    with pytest.raises(AddressError, match=f"witness version 1 with {len(program)} bytes"):
+        script_from_address(address, network)
+
+
 @pytest.mark.parametrize("address", INVALID)
 def test_bip_350s_invalid_addresses_are_refused(address: str) -> None:
     with pytest.raises(AddressError):

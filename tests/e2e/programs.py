@@ -105,7 +105,8 @@ class Pool:
                 aiohttp.ClientSession() as http,
                 http.get(f"http://127.0.0.1:{self.http_port}/{path}") as reply,
             ):
-                return HTTPStatus(reply.status) is HTTPStatus.OK
+                status: int = reply.status
+                return status == HTTPStatus.OK
         except aiohttp.ClientError:
             return False
 

@@ -326,7 +326,8 @@ def test_authorize_without_a_name_is_malformed_and_a_bad_name_unauthorized(world
         assert rig.ask("mining.authorize", params)["error"][0] == 20
     for name in (".w", "_w", "a\nb", "\u202e\u0628", "' OR 1=1 --", "a/b", "\ud800", "", "x" * 192):
         assert world.connect().ask("mining.authorize", [name, "x"])["error"][0] == 24
-    for password in (None, 123, {}, "d=-1,md=abc"):
+    passwords: list[Any] = [None, 123, {}, "d=-1,md=abc"]
+    for password in passwords:
         assert rig.ask("mining.authorize", [ALICE, password])["result"] is True
 
 
