@@ -42,8 +42,10 @@ class GroupSync:
             self._wake.wait()
             stopped = self._stop.wait(self._interval)
 
-            # Cleared before the sync: what is written during it asks for another.
+            # Cleared before the sync: what is written during it asks for another. A stop() that
+            # came since the wait gave up is cleared with it, and must not be missed.
             self._wake.clear()
+            stopped = stopped or self._stop.is_set()
             try:
                 self._sync()
             except OSError as exc:

@@ -140,7 +140,7 @@ class Pool:
     async def until_accepted(self, blocks: int) -> None:
         async def enough() -> bool:
             rows = (await self.status())["blocks"]
-            return sum(row["fate"] == "accepted" for row in rows) >= blocks
+            return len([row for row in rows if row["fate"] == "accepted"]) >= blocks
 
         await self.until(enough, f"{blocks} accepted blocks")
 

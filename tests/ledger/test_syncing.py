@@ -63,3 +63,19 @@ def test_failed_sync_is_final() -> None:
     group.dirty()
     group.stop()
     assert failures.empty()
+
+
+def test_stop_that_comes_just_as_the_interval_ends_is_not_missed() -> None:
+    """Seen once as a pool that did not end: the thread cleared the stop's wake-up and slept on."""
+
+    class StopComesTooLate(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            self.set()
+            group._wake.set()
+            return False
+
+    group = GroupSync(lambda: None, 0.0, no_failure)
+    group._stop = StopComesTooLate()
+    group.dirty()
+    group._thread.join(timeout=10)
+    assert not group._thread.is_alive()
