@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from stratum.mining.rig import Rig
 
+#: Strangers come and go too, and a rig's jobs are some kilobytes.
+MAX_KEPT = 16384
+
 #: cgminer drops shares that it could not send for 120 s.
 KEPT = 180.0
 
@@ -26,6 +29,8 @@ class Departed:
         if rig.sent:
             self._rigs.pop(rig.extranonce1, None)
             self._rigs[rig.extranonce1] = (now, rig)
+            if len(self._rigs) > MAX_KEPT:
+                del self._rigs[next(iter(self._rigs))]
 
     def take_back(self, extranonce1: bytes, now: float) -> Rig | None:
         """What the earlier connection with this extranonce1 was, if it ended lately."""

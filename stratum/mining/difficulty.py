@@ -56,13 +56,6 @@ class DifficultyControl:
         if wish is not None:
             self._vardiff.changed(wish, now)
 
-    def within(self, network_target: int) -> int:
-        """The weight for a job on this network target."""
-        if self._network.is_test:
-            return self.weight
-        scale = self._network.scale
-        return min(self.weight, scale.settle(Fraction(scale.weight_of_target(network_target))))
-
     # Each of these takes a wish of the rig; True if that changes the difficulty.
 
     def suggest(self, difficulty: Fraction, now: float) -> bool:

@@ -2,46 +2,52 @@
 
 The key is the hash of the header itself: other hex case, another id or another spelling of the
 same share can't differ in it, and version bits are in it. Eight bytes of the hash are kept. The
-table belongs to an extranonce1, not to a connection: it outlives a reconnect and a resume, which
-is when rigs submit again. It is never trimmed by age; what ends is the job the shares were for.
+table belongs to a previous block and an extranonce1, not to a connection: it outlives a reconnect
+and a resume, which is when rigs submit again, and a reorg that brings an earlier block back as
+the tip, when a rig may find its old work good again. It is never trimmed by age.
 """
 
 from __future__ import annotations
 
+from collections import OrderedDict
+
 #: Shares of one extranonce1 on one block; beyond that more are refused, never forgotten.
 MAX_SHARES = 1 << 20
 
+#: Previous blocks whose shares are remembered: more than any reorg on a live network swings back.
+BLOCKS_KEPT = 8
+
 _KEY_SIZE = 8
+
+_Shares = dict[bytes, set[bytes]]  # extranonce1 → keys
 
 
 class DuplicateTable:
-    """All extranonce1 values' shares of the current and the previous block.
-
-    Jobs of earlier blocks are stale, so their shares are refused without the table; the previous
-    block's stay because a reorg can bring its prevhash back under a new job.
-    """
+    """The shares of the latest previous blocks, by extranonce1."""
 
     def __init__(self, limit: int = MAX_SHARES) -> None:
         self._limit = limit
-        self._current: dict[bytes, set[bytes]] = {}
-        self._previous: dict[bytes, set[bytes]] = {}
+        self._blocks: OrderedDict[bytes, _Shares] = OrderedDict()
 
-    def holds(self, extranonce1: bytes, block_hash: bytes) -> bool:
-        """Whether this share was seen before; `block_hash` in internal order."""
-        key = block_hash[:_KEY_SIZE]
-        return key in self._current.get(extranonce1, ()) or key in self._previous.get(
-            extranonce1, ()
-        )
+    def holds(self, prevhash: bytes, extranonce1: bytes, block_hash: bytes) -> bool:
+        """Whether this share was seen before; hashes in internal order."""
+        shares = self._blocks.get(prevhash)
+        return shares is not None and block_hash[:_KEY_SIZE] in shares.get(extranonce1, ())
 
-    def add(self, extranonce1: bytes, block_hash: bytes) -> bool:
-        """Remember a share; False when this extranonce1 has no room left."""
-        shares = self._current.setdefault(extranonce1, set())
-        if len(shares) >= self._limit:
+    def add(self, prevhash: bytes, extranonce1: bytes, block_hash: bytes) -> bool:
+        """Remember a share; False when this extranonce1 has no room left on this block."""
+        seen = self._of_block(prevhash).setdefault(extranonce1, set())
+        if len(seen) >= self._limit:
             return False
-        shares.add(block_hash[:_KEY_SIZE])
+        seen.add(block_hash[:_KEY_SIZE])
         return True
 
-    def new_block(self) -> None:
-        """The previous block changed: jobs before the last one are stale now."""
-        self._previous = self._current
-        self._current = {}
+    def _of_block(self, prevhash: bytes) -> _Shares:
+        shares = self._blocks.get(prevhash)
+        if shares is None:
+            shares = self._blocks[prevhash] = {}
+            if len(self._blocks) > BLOCKS_KEPT:
+                self._blocks.popitem(last=False)
+        else:
+            self._blocks.move_to_end(prevhash)
+        return shares

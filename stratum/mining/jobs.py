@@ -16,6 +16,7 @@ from __future__ import annotations
 import binascii
 from collections import deque
 from dataclasses import dataclass, field
+from weakref import WeakValueDictionary
 
 import hashing
 from stratum.bitcoin.coinbase import Coinbase
@@ -32,7 +33,7 @@ JOB_LIFETIME = 7200.0
 _CRC_MEMORY = 8
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Variant:
     """One payee's coinbase in one Work, ready to check shares and to be written."""
 
@@ -54,11 +55,14 @@ class Work:
     version_mask: int
     received: float  # when the template came: its curtime goes on from there
     coinb1: bytes  # the same for every payee
+    weight_limit: int  # no share of it may be harder than this
     max_ntime: int | None = None  # the latest the chain's own rules allow, beside the clock's
     log_index: int = 0
     refreshes: int = 0
     restored: bool = False  # made by an earlier process; its jobs were not kept one by one
-    variants: dict[bytes, Variant] = field(default_factory=dict)  # by the payee's script
+    # By the payee's script, for as long as a rig is on it: addresses that strangers make up
+    # leave nothing behind.
+    variants: WeakValueDictionary[bytes, Variant] = field(default_factory=WeakValueDictionary)
 
     def ntime(self, now: float) -> int:
         """The node's idea of the time now, within what the template allows."""

@@ -18,7 +18,7 @@ from stratum.mining.jobs import Variant, Work
 from stratum.mining.rig import Rig, SentJob
 from stratum.mining.site import AcceptedShare, Site
 from stratum.mining.verdicts import Verdict
-from stratum.protocol.downstream import Submit
+from stratum.protocol.downstream import MAX_NAME, Submit, printable
 
 #: ntime may be rolled this far past the job's (ckpool), and this far past the clock (consensus).
 NTIME_ROLL = 7000
@@ -62,14 +62,15 @@ def judge(site: Site, rig: Rig, submit: Submit, now: float) -> Judgement:
         attempt.version,
         submit.ntime,
         submit.nonce,
-        attempt.sent.share_target if attempt.sent else _NO_TARGET,
+        site.share_target(attempt.sent.weight) if attempt.sent else _NO_TARGET,
     )
 
     # A block leaves before anything is said about the share.
-    is_known = site.duplicates.holds(rig.extranonce1, checked.hash)
+    place = (attempt.work.template.prevhash, rig.extranonce1, checked.hash)
+    is_known = site.duplicates.holds(*place)
     has_room = True
     if checked.meets_network_target and not is_known:
-        has_room = site.duplicates.add(rig.extranonce1, checked.hash)
+        has_room = site.duplicates.add(*place)
         site.found(_block(site, attempt, checked, extranonce, submit.worker_name))
 
     if attempt.refused or attempt.sent is None:
@@ -81,10 +82,10 @@ def judge(site: Site, rig: Rig, submit: Submit, now: float) -> Judgement:
     if not checked.meets_share_target:
         return Judgement(Verdict.LOW_DIFFICULTY)
     if not checked.meets_network_target:
-        has_room = site.duplicates.add(rig.extranonce1, checked.hash)
+        has_room = site.duplicates.add(*place)
     if not has_room:
         return Judgement(Verdict.LIMITED, "too many shares on one block")
-    if not site.record(_accepted(rig, submit, attempt, attempt.sent, checked, now)):
+    if not site.record(_accepted(rig, submit, attempt, attempt.sent, checked)):
         return Judgement(Verdict.LIMITED, "storage full")
     _credit(site, rig, attempt.sent.weight, checked.hash, now)
     return Judgement(Verdict.ACCEPTED)
@@ -94,11 +95,11 @@ def _prepare(site: Site, rig: Rig, submit: Submit, now: float) -> _Attempt | Ver
     """Find the job and build the version, noting the first fault; a Verdict if neither can be."""
     refused = None if submit.worker_name in rig.workers else Verdict.UNAUTHORIZED
     sent = rig.sent.get(submit.job_id)
-    work = sent.work if sent else site.pool.find(submit.job_id)
+    work = sent.job.work if sent else site.pool.find(submit.job_id)
     if work is None or rig.payee is None:
         return refused or Verdict.UNKNOWN_JOB
 
-    variant = sent.variant if sent else site.pool.unproven_variant(work, rig.payee.script_pubkey)
+    variant = site.pool.unproven_variant(work, rig.payee.script_pubkey)
     if not refused and sent and not _time_is_good(sent, submit.ntime, now):
         refused = Verdict.BAD_TIME
     version = merged_version(work, rig.granted_masks, submit.version_bits)
@@ -125,8 +126,9 @@ def merged_version(work: Work, mask: int, bits: int | None) -> int | None:
 
 
 def _time_is_good(sent: SentJob, ntime: int, now: float) -> bool:
-    latest = sent.work.bounded(min(sent.ntime + NTIME_ROLL, int(now) + NTIME_FUTURE))
-    return sent.ntime <= ntime <= latest
+    """The future is judged by the node's clock, as the network will: ours may have been set."""
+    work, first = sent.job.work, sent.job.ntime
+    return first <= ntime <= work.bounded(min(first + NTIME_ROLL, work.ntime(now) + NTIME_FUTURE))
 
 
 def _block(
@@ -134,7 +136,8 @@ def _block(
 ) -> BlockFound:
     block = site.pool.assemble(attempt.work, attempt.variant, checked.header, extranonce)
     height = attempt.work.template.height
-    return BlockFound(checked.hash, height, worker, attempt.variant.sats, block)
+    name = printable(worker)[:MAX_NAME]  # it may be anything: the block test comes first
+    return BlockFound(checked.hash, height, name, attempt.variant.sats, block)
 
 
 def _accepted(
@@ -143,7 +146,6 @@ def _accepted(
     attempt: _Attempt,
     sent: SentJob,
     checked: hashing.CheckedShare,
-    now: float,
 ) -> AcceptedShare:
     assert rig.extranonce1 is not None and rig.payee is not None
     return AcceptedShare(
@@ -160,7 +162,6 @@ def _accepted(
         extranonce2=submit.extranonce2,
         block_hash=checked.hash,
         meets_network_target=checked.meets_network_target,
-        received=now,
     )
 
 

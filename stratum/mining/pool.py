@@ -10,17 +10,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
+from fractions import Fraction
 from typing import Any
 
 import hashing
 from stratum.bitcoin.block import assemble_block
 from stratum.bitcoin.coinbase import Coinbase, coinbase_end, coinbase_start
 from stratum.bitcoin.networks import Network
-from stratum.bitcoin.target import target_from_nbits
 from stratum.bitcoin.template import Template, empty_successor
 from stratum.bitcoin.transaction import Output
+from stratum.mining.difficulty import MAX_WEIGHT
 from stratum.mining.extranonce import EXTRANONCE1_SIZE
 from stratum.mining.jobs import Job, JobBook, Variant, Work, make_variant
+from stratum.mining.kept import work_from_body
 from stratum.protocol.downstream import EXTRANONCE2_SIZE, VERSION_ROLLING_MASK
 
 #: At most one refresh is made per second, however many rigs want another difficulty.
@@ -70,6 +72,7 @@ class Pool:
         self._ask = ask
         self._book = JobBook(first_work_id)
         self._layouts: dict[str, LayoutState] = {}
+        self._twist = 0
         self._tip_time: tuple[bytes, int | None] = (b"", None)
         self._transactions: dict[bytes, bytes] = {}  # txid → bytes, shared by the Works of a block
         self.current: Job | None = None
@@ -120,9 +123,7 @@ class Pool:
         if job is None or now - job.made < REFRESH_PACE:
             return job
         ntime = job.work.bounded(max(job.work.ntime(now), job.ntime + 1))
-        if ntime == job.ntime:
-            return job  # its content could not differ
-        fresh = self._book.new_job(job.work, ntime, now)
+        fresh = self._book.new_job(job.work, ntime, now) if ntime > job.ntime else None
         if fresh is None:
             return self._start_work(job.work.template, now, job.work.received)
         self.jobs_made += 1
@@ -185,19 +186,33 @@ class Pool:
 
     # -- across restarts -------------------------------------------------------------------
 
-    def restore(self, bodies: Iterable[Mapping[str, Any]], now: float) -> int:
-        """Take back the Works that an earlier process kept; returns how many."""
-        count = 0
+    def restore(self, bodies: Iterable[Mapping[str, Any]], now: float) -> tuple[int, int]:
+        """Take back the Works that an earlier process kept.
+
+        Returns how many, and how many could not be read, e.g. from another version: those are
+        left out.
+        """
+        taken = unreadable = 0
         for body in bodies:
-            self._book.restore(work_from_body(body, now))
-            count += 1
-        return count
+            try:
+                work = work_from_body(body, now)
+            except (KeyError, TypeError, ValueError):
+                unreadable += 1
+                continue
+            work.template = self._interned(work.template)
+            self._book.restore(work)
+            taken += 1
+        return taken, unreadable
 
     # -- inside ----------------------------------------------------------------------------
 
     def _start_work(self, template: Template, now: float, received: float | None = None) -> Job:
         """`received` is when the template came, where that was not now."""
         mask = VERSION_ROLLING_MASK & ~template.version_required
+        max_ntime = self._max_ntime(template)
+        follows = self.current if self.prevhash == template.prevhash else None
+        is_capped = follows is not None and max_ntime is not None and follows.ntime >= max_ntime
+        self._twist = self._twist + 1 if is_capped else 0
         work = Work(
             self._book.new_work_id(),
             self.generation,
@@ -205,23 +220,38 @@ class Pool:
             template.version & ~mask,
             mask,
             now if received is None else received,
-            coinbase_start(template.height, self._tag, EXTRANONCE1_SIZE + EXTRANONCE2_SIZE),
-            self._max_ntime(template),
+            coinbase_start(
+                template.height, self._twisted_tag(), EXTRANONCE1_SIZE + EXTRANONCE2_SIZE
+            ),
+            self._weight_limit(template),
+            max_ntime,
         )
         work.log_index = self._keep(work)
         self._book.add_work(work)
         self._book.forget(self.generation, now)
 
-        # Two jobs on one previous block never share an ntime: with equal content they would
-        # have rigs that restart their extranonce2 submit every share twice (rule 14).
         ntime = work.ntime(now)
-        if self.current is not None and self.prevhash == template.prevhash:
-            ntime = work.bounded(max(ntime, self.current.ntime + 1))
+        if follows is not None:
+            ntime = work.bounded(max(ntime, follows.ntime + 1))
         job = self._book.new_job(work, ntime, now)
         assert job is not None, "a new Work has all its ids"
         self.jobs_made += 1
         self.current = job
         return job
+
+    def _twisted_tag(self) -> bytes:
+        """Two jobs on one previous block never have the same content, or rigs that restart their
+        extranonce2 would submit every share twice (rule 14). Time tells them apart, and where it
+        can't, the tag does."""
+        return b"%d%b" % (self._twist, self._tag) if self._twist else self._tag
+
+    def _weight_limit(self, template: Template) -> int:
+        """On main no share is harder than a block. Elsewhere the network's own difficulty falls
+        to 1 whenever a block is late, and rigs would flood."""
+        if self._network.is_test:
+            return MAX_WEIGHT
+        scale = self._network.scale
+        return scale.settle(Fraction(scale.weight_of_target(template.network_target)))
 
     def _max_ntime(self, template: Template) -> int | None:
         """Testnet4 lets a block come 20 minutes after its parent only at the lowest difficulty.
@@ -238,6 +268,12 @@ class Pool:
 
     def _new_generation(self, now: float) -> None:
         self.generation += 1
+        # An objection may have been to the template: a new block, a new question.
+        self._layouts = {
+            layout: state
+            for layout, state in self._layouts.items()
+            if state is not LayoutState.WITHHELD
+        }
         self._transactions.clear()
         self._book.forget(self.generation, now)
 
@@ -276,60 +312,3 @@ _SCRIPT_KINDS = {
     (34, b"\x00"): "p2wsh",
     (34, b"\x51"): "p2tr",
 }
-
-
-def work_to_body(work: Work) -> dict[str, Any]:
-    """What a later process needs to assemble a block on one of this Work's jobs."""
-    template = work.template
-    return {
-        "work_id": work.work_id,
-        "log_index": work.log_index,
-        "version": work.version,
-        "version_mask": work.version_mask,
-        "coinb1": work.coinb1,
-        "height": template.height,
-        "prevhash": template.prevhash,
-        "template_version": template.version,
-        "nbits": template.nbits,
-        "curtime": template.curtime,
-        "mintime": template.mintime,
-        "coinbasevalue": template.coinbasevalue,
-        "fees": template.fees,
-        "branch": list(template.branch),
-        "txids": list(template.txids),
-        "transactions": list(template.transactions),
-        "witness_commitment": template.witness_commitment,
-    }
-
-
-def work_from_body(body: Mapping[str, Any], now: float) -> Work:
-    """The inverse of `work_to_body`, as a Work that only its blocks are good for."""
-    nbits = int(body["nbits"])
-    template = Template(
-        height=int(body["height"]),
-        prevhash=body["prevhash"],
-        version=int(body["template_version"]),
-        version_required=0,
-        nbits=nbits,
-        network_target=target_from_nbits(nbits),
-        curtime=int(body["curtime"]),
-        mintime=int(body["mintime"]),
-        coinbasevalue=int(body["coinbasevalue"]),
-        fees=int(body["fees"]),
-        transactions=tuple(body["transactions"]),
-        txids=tuple(body["txids"]),
-        branch=tuple(body["branch"]),
-        witness_commitment=body["witness_commitment"],
-        longpollid=None,
-    )
-    return Work(
-        int(body["work_id"]),
-        0,  # before the first generation of this process: forgotten at its second
-        template,
-        int(body["version"]),
-        int(body["version_mask"]),
-        now,
-        body["coinb1"],
-        log_index=int(body["log_index"]),
-        restored=True,
-    )

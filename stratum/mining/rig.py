@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from stratum.mining.jobs import Variant, Work
+from stratum.mining.jobs import Job, Variant
 from stratum.mining.names import Payee
 from stratum.mining.rate import RateMeter
 
@@ -27,11 +27,8 @@ MAX_WORKERS = 1024
 class SentJob:
     """A job as this rig got it. Its difficulty judges its shares, whatever came later."""
 
-    work: Work
-    variant: Variant
-    ntime: int
+    job: Job
     weight: int
-    share_target: bytes  # 32 bytes, little-endian
 
 
 @dataclass(slots=True)
@@ -47,6 +44,7 @@ class Rig:
     mask: int = 0  # granted last, of those bits
     granted_masks: int = 0  # the union: a job keeps the mask it was sent under (wire.md §1.11)
     sent: dict[str, SentJob] = field(default_factory=dict)
+    variant: Variant | None = None  # of the job it has now; older ones are built again at need
 
     # What vardiff, statistics and pages read; never an event per share.
     shares: int = 0
@@ -68,8 +66,9 @@ class Rig:
             self.sent.update(former.sent)
             self.granted_masks |= former.granted_masks
 
-    def remember(self, job_id: str, sent: SentJob) -> None:
+    def remember(self, sent: SentJob, variant: Variant) -> None:
         """Keep the newest RING_SIZE jobs."""
-        self.sent[job_id] = sent
+        self.variant = variant
+        self.sent[sent.job.job_id] = sent
         if len(self.sent) > RING_SIZE:
             del self.sent[next(iter(self.sent))]

@@ -50,8 +50,9 @@ from stratum.protocol.messages import (
 LINE_DEADLINE = 30.0
 AUTHORIZE_DEADLINE = 60.0
 
-#: Without a line or an accepted share for so long a rig is gone (public-pool: 300 s).
-IDLE_LIMIT = 600.0
+#: Without a line for so long a rig is gone (DATUM). A small rig may need an hour for a share, and
+#: TCP keepalive finds a dead one in 90 s: a shorter limit would only make slow rigs reconnect.
+IDLE_LIMIT = 7200.0
 
 
 class Rejection(Refusal):
@@ -65,6 +66,7 @@ class Session:
         "_announced",
         "_conduct",
         "_former",
+        "_is_resumed",
         "_generation",
         "_intake",
         "_job_id",
@@ -93,6 +95,7 @@ class Session:
         self._job_id: str | None = None  # the job the rig works on
         self._generation = -1  # the previous block it works on
         self._former: Rig | None = None  # the connection that this one resumes
+        self._is_resumed = False
         self.rig = Rig(tier_index, RateMeter(now))
         self.difficulty = DifficultyControl(site.network, tier, now)
         self.peer = peer
@@ -156,7 +159,7 @@ class Session:
             return
 
         self.difficulty.adjust(now)
-        weight = self.difficulty.within(job.work.template.network_target)
+        weight = min(self.difficulty.weight, job.work.weight_limit)
         # A template's required bits cut into the mask: a rig that rolls hears of it first.
         if (before := rig.mask) and rig.grant(job.work.version_mask) not in (0, before):
             self._out.append(wire.set_version_mask(rig.mask))
@@ -168,8 +171,7 @@ class Session:
         self._job_id = job.job_id
         self._generation = job.work.generation
         self.wants_refresh = False
-        target = site.network.scale.target(weight).to_bytes(32, "little")
-        rig.remember(job.job_id, SentJob(job.work, variant, job.ntime, weight, target))
+        rig.remember(SentJob(job, weight), variant)
 
     @property
     def has_job(self) -> bool:
@@ -201,7 +203,7 @@ class Session:
         """The connection is gone: give back what it held."""
         if self.rig.extranonce1 is not None:
             self._site.extranonces.release(self.rig.extranonce1, now)
-            self._site.departed.leave(self.rig, now)
+            self._site.departed.leave(self._former or self.rig, now)
         if self.is_ready:
             self._site.gatekeeper.stopped_working(self.address)
             self._site.emit(RigDisconnected(self.peer, self.worker_name, reason))
@@ -222,6 +224,8 @@ class Session:
         if request.method is None:
             self._conduct.offend(MALFORMED_REQUEST, now)
             return
+        if request.method == "pong":
+            return  # ESP-Miner's answer to a ping has a method and no result
         try:
             encoded_id = encode_id(request.id)
         except Refusal as refusal:
@@ -253,9 +257,11 @@ class Session:
         if not self.user_agent:
             self._out.append(wire.get_version())
         # A resumed rig counts its extranonce2 from 0 again: on a job it had it would repeat itself.
-        job = site.pool.refresh(now) if former is not None else site.pool.current
+        job = site.pool.refresh(now) if self._is_resumed else site.pool.current
         if job is not None:
             self.send_job(job, True, now)
+        if site.notice:
+            self.show_message(site.notice)
 
     # -- requests --------------------------------------------------------------------------
 
@@ -298,6 +304,7 @@ class Session:
         if self.rig.extranonce1 is None:
             resumed = extranonces.resume(request.session_id, self.address)
             if resumed is not None:
+                self._is_resumed = True
                 self._former = self._site.departed.take_back(resumed, now)
             self.rig.extranonce1 = resumed or self._allot(now)
             self.user_agent = request.user_agent

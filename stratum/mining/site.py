@@ -21,6 +21,9 @@ from stratum.mining.pool import Pool
 from stratum.mining.settings import LimitSettings
 from stratum.mining.verdicts import Verdict
 
+#: More than vardiff's grid has; strangers who pin odd difficulties must not fill memory.
+_TARGETS_KEPT = 4096
+
 
 @dataclass(frozen=True, slots=True)
 class AcceptedShare:
@@ -39,7 +42,6 @@ class AcceptedShare:
     extranonce2: bytes
     block_hash: bytes  # internal order
     meets_network_target: bool
-    received: float
 
 
 @dataclass(slots=True)
@@ -63,10 +65,18 @@ class Site:
     record: Callable[[AcceptedShare], bool]
     found: Callable[[BlockFound], None]
     emit: Emit
+    notice: str = ""  # shown to rigs that connect while there is no fresh work
     duplicates: DuplicateTable = field(default_factory=DuplicateTable)
     departed: Departed = field(default_factory=Departed)
     totals: Totals = field(default_factory=Totals)
+    _targets: dict[int, bytes] = field(default_factory=dict)
 
-    def new_block(self) -> None:
-        """The previous block changed."""
-        self.duplicates.new_block()
+    def share_target(self, weight: int) -> bytes:
+        """A weight's target, 32 bytes little-endian; rigs share few weights, so each is kept."""
+        target = self._targets.get(weight)
+        if target is None:
+            if len(self._targets) >= _TARGETS_KEPT:
+                self._targets.clear()
+            target = self.network.scale.target(weight).to_bytes(32, "little")
+            self._targets[weight] = target
+        return target

@@ -207,13 +207,18 @@ class Server:
         while True:
             due = max(due + TICK, loop.time())
             await asyncio.sleep(due - loop.time())
-            self.tick()
+            try:
+                self.tick()
+            except Exception:
+                logger.exception("the server's timer failed; it goes on")
 
     async def stop(self) -> None:
-        for listener in self._listeners:
+        """Close every port and connection. A second call does nothing."""
+        listeners, self._listeners = self._listeners, []
+        for listener in listeners:
             listener.close()
         self.close_all("the pool is stopping")
-        for listener in self._listeners:
+        for listener in listeners:
             await listener.wait_closed()
 
     @property

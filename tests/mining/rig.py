@@ -102,7 +102,11 @@ class Rig:
 
     def listen(self) -> list[Line]:
         """Take what the session has to say."""
-        heard = self.ear.hear(self.session.take_outgoing())
+        return self.take(self.session.take_outgoing())
+
+    def take(self, data: bytes) -> list[Line]:
+        """Hear whole lines, from the session or from a socket."""
+        heard = self.ear.hear(data)
         for line in heard:
             if line.get("method") == "mining.notify":
                 self._take_job(line["params"])

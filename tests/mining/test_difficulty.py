@@ -5,12 +5,9 @@ from __future__ import annotations
 from fractions import Fraction
 
 from stratum.bitcoin.networks import MAIN, REGTEST, Network
-from stratum.bitcoin.target import target_from_nbits
 from stratum.mining.difficulty import DifficultyControl
 from stratum.mining.names import Wishes
 from stratum.mining.settings import TierSettings
-
-EASIEST = target_from_nbits(0x1D00FFFF)
 
 
 def _control(
@@ -91,18 +88,6 @@ def test_tier_without_vardiff_never_moves_by_itself() -> None:
     control = _control(vardiff=False)
     _hurry(control)
     assert not control.should_change(1000.0)
-
-
-def test_network_is_the_limit_on_main_only() -> None:
-    assert _control().within(EASIEST) == 1
-    assert _control(network=REGTEST).within(EASIEST) == 1024 << 32
-
-
-def test_network_limit_is_rounded_down_to_what_every_client_computes() -> None:
-    target = target_from_nbits(0x1702068F)  # difficulty 138955357012247
-    capped = _control(first=1e18).within(target)
-    assert capped <= 138955357012247 < capped * 1.002
-    assert (capped // (capped & -capped)).bit_length() <= 10
 
 
 def test_adjusting_is_the_only_moment_it_changes() -> None:

@@ -30,7 +30,6 @@ def test_share_that_meets_its_difficulty_is_accepted_and_recorded(world: World) 
     assert record.weight == 16 and record.tier == 0
     assert record.extranonce1 == rig.extranonce1
     assert record.extranonce2.hex() == share.extranonce2
-    assert record.received == world.now
     assert not record.meets_network_target and not world.found
     assert world.site.totals.verdicts[Verdict.ACCEPTED] == 1
     assert world.site.totals.weight == 16
@@ -214,15 +213,13 @@ def test_ntime_window_is_the_jobs_time_and_7000_s_more(world: World, later: int,
     assert rig.verdict(share) == code
 
 
-@pytest.mark.parametrize(("later", "code"), [(7200, 0), (7201, 20)])
-def test_ntime_is_never_more_than_two_hours_ahead_of_the_clock(
-    world: World, later: int, code: int
-) -> None:
-    """The node's clock may be ahead of ours: the window is then cut by ours."""
-    world.take_template(make_template(world.network, prevhash(1), curtime=int(START) + 3000))
+def test_future_is_judged_by_the_nodes_clock_as_the_network_will(world: World) -> None:
+    """Ours may have been set: an hour behind the node's, it must not refuse good shares."""
+    world.take_template(make_template(world.network, prevhash(1), curtime=int(START) + 3600))
     rig = world.ready()
-    share = rig.mine(ntime=int(world.now) + later, above=rig.job.network_target)
-    assert rig.verdict(share) == code
+    assert rig.job.ntime > world.now + 3000
+    share = rig.mine(ntime=rig.job.ntime + 7000, above=rig.job.network_target)
+    assert rig.verdict(share) == 0
 
 
 def test_name_never_authorized_here_is_unauthorized(world: World) -> None:
@@ -326,4 +323,4 @@ def test_merging_is_what_or_and_xor_pools_do_while_the_jobs_bits_are_zero() -> N
 
 def _work(network: Any, version: int, mask: int) -> Work:
     template = make_template(network, bytes(32), version=version)
-    return Work(1, 0, template, version, mask, START, b"")
+    return Work(1, 0, template, version, mask, START, b"", 1)

@@ -16,7 +16,8 @@ from stratum.bitcoin.networks import MAIN
 from stratum.bitcoin.target import hash_to_int, target_from_nbits
 from stratum.bitcoin.template import witness_commitment
 from stratum.events import BlockFound
-from stratum.mining.jobs import Work, make_variant
+from stratum.mining.difficulty import MAX_WEIGHT
+from stratum.mining.jobs import Work, make_job, make_variant
 from stratum.mining.judge import judge
 from stratum.mining.names import Payee
 from stratum.mining.rate import RateMeter
@@ -210,7 +211,7 @@ def _real_job(vector: dict[str, Any]) -> tuple[World, Rig]:
         branch=tuple(bytes.fromhex(node) for node in branch),
     )
     mask = int(vector.get("mask") or "0", 16)
-    work = Work(1, 0, template, int(version, 16), mask, START, b"")
+    work = Work(1, 0, template, int(version, 16), mask, START, b"", MAX_WEIGHT)
     coinbase = Coinbase(bytes.fromhex(coinb1), bytes.fromhex(coinb2), True)
     variant = make_variant(template, coinbase, "p2wpkh")
     target = template.network_target
@@ -222,6 +223,7 @@ def _real_job(vector: dict[str, Any]) -> tuple[World, Rig]:
     rig.workers[vector["submit"]["params"][0]] = payee
     rig.requested_mask = 0xFFFFFFFF
     rig.grant(mask)
-    sent = SentJob(work, variant, int(ntime, 16), weight, target.to_bytes(32, "little"))
-    rig.remember(job_id, sent)
+    work.variants[payee.script_pubkey] = variant
+    job = replace(make_job(work, 0, int(ntime, 16), START), job_id=job_id)
+    rig.remember(SentJob(job, weight), variant)
     return world, rig

@@ -7,11 +7,22 @@ import pytest
 
 from stratum.bitcoin.block import parse_block
 from stratum.bitcoin.merkle import merkle_root
-from stratum.bitcoin.networks import MAIN, REGTEST, SIGNET
-from stratum.mining.jobs import MAX_REFRESHES
-from stratum.mining.pool import work_from_body, work_to_body
+from stratum.bitcoin.networks import MAIN, REGTEST, SIGNET, TESTNET4
+from stratum.mining.difficulty import MAX_WEIGHT
+from stratum.mining.jobs import MAX_REFRESHES, Work
+from stratum.mining.kept import work_from_body, work_to_body
+from stratum.mining.pool import Pool
 from tests.mining.rig import MASK
-from tests.mining.world import ALICE, BOB, HEIGHT, START, World, make_template, prevhash
+from tests.mining.world import (
+    ALICE,
+    BOB,
+    HEIGHT,
+    START,
+    World,
+    address,
+    make_template,
+    prevhash,
+)
 
 
 def test_template_on_a_new_block_is_clean_and_another_on_the_same_is_not(world: World) -> None:
@@ -24,12 +35,17 @@ def test_template_on_a_new_block_is_clean_and_another_on_the_same_is_not(world: 
 
 
 def test_every_template_is_kept_before_any_rig_hears_of_it(world: World) -> None:
-    kept = []
+    heard_before: list[int] = []
     rig = world.ready()
-    world.pool._keep = lambda work: kept.append(len(rig.jobs)) or 7
-    world.new_template()
-    assert kept == [1] and len(rig.jobs) == 2
-    assert world.pool.current and world.pool.current.work.log_index == 7
+
+    def keep(work: Work) -> int:
+        heard_before.append(len(rig.jobs))
+        return 7
+
+    pool = Pool(REGTEST, "/x/", first_work_id=900, keep=keep, ask=world.questions.append)
+    world.pool = world.site.pool = pool
+    job = world.new_template()
+    assert heard_before == [1] and job.work.log_index == 7
 
 
 # -- refreshes -----------------------------------------------------------------------------
@@ -73,6 +89,63 @@ def test_new_work_begins_where_the_ids_of_one_run_out(world: World) -> None:
     assert last.ntime - first.ntime == MAX_REFRESHES + 10, "its time goes on from where it was"
     assert not rig.job.clean_jobs
     assert rig.verdict(rig.mine()) == 0
+
+
+# -- testnet4's 20-minute rule ---------------------------------------------------------------
+
+
+def _testnet4(nbits: int, tip_time: int | None) -> World:
+    world = World(TESTNET4)
+    world.pool.on_tip(prevhash(1), prevhash(0), 0, world.now, tip_time)
+    world.take_template(make_template(TESTNET4, prevhash(1), nbits=nbits))
+    return world
+
+
+def test_job_of_normal_difficulty_stays_within_20_minutes_of_its_parent() -> None:
+    world = _testnet4(0x1F00FFFF, int(START) - 600)
+    rig = world.ready(address(2, TESTNET4))
+    first = rig.job
+    assert rig.verdict(rig.mine(ntime=int(START) + 600)) == 0
+    assert rig.verdict(rig.mine(ntime=int(START) + 601, above=first.network_target)) == 20
+
+    for _ in range(3):
+        world.now += 900
+        world.refresh()  # the Ear compares contents: where time can't differ, the coinbase does
+    assert [job.ntime for job in rig.jobs[1:]] == [START + 600] * 3
+    assert len({job.coinb1 for job in rig.jobs[1:]}) == 3
+    assert rig.verdict(rig.mine()) == 0
+
+
+def test_job_is_not_rolled_at_all_where_its_parents_time_is_unknown() -> None:
+    world = _testnet4(0x1F00FFFF, None)
+    rig = world.ready(address(2, TESTNET4))
+    share = rig.mine(ntime=rig.job.ntime + 1, above=rig.job.network_target)
+    assert rig.verdict(share) == 20
+
+
+def test_job_of_the_lowest_difficulty_may_be_rolled() -> None:
+    world = _testnet4(0x1D00FFFF, int(START) - 600)
+    rig = world.ready(address(2, TESTNET4))
+    assert rig.verdict(rig.mine(ntime=rig.job.ntime + 5000)) == 0
+
+
+# -- the network's difficulty ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("nbits", "limit"), [(0x1D00FFFF, 1), (0x1B0404CB, 16307)])
+def test_no_share_is_harder_than_a_block_on_main(nbits: int, limit: int) -> None:
+    world = World(MAIN)
+    assert world.new_block(nbits=nbits).work.weight_limit == limit
+
+
+def test_limit_is_rounded_down_to_what_every_client_computes() -> None:
+    limit = World(MAIN).new_block(nbits=0x1702068F).work.weight_limit
+    assert limit <= 138955357012247 < limit * 1.002
+    assert (limit // (limit & -limit)).bit_length() <= 10
+
+
+def test_shares_may_be_harder_than_a_block_elsewhere(world: World) -> None:
+    assert world.new_block(nbits=0x207FFFFF).work.weight_limit == MAX_WEIGHT
 
 
 # -- version -------------------------------------------------------------------------------
@@ -146,12 +219,12 @@ def test_no_empty_job_before_any_work_nor_where_the_next_target_is_unknown() -> 
     assert signet.new_tip() is None
 
 
-def test_no_empty_job_across_a_retarget() -> None:
+@pytest.mark.parametrize(("height", "is_made"), [(2016 * 400 - 1, False), (2016 * 400, True)])
+def test_no_empty_job_across_a_retarget(height: int, is_made: bool) -> None:
     world = World(MAIN)
-    world.take_template(make_template(MAIN, prevhash(1), height=2015 * 400 + 399))
-    height = world.kept[-1].template.height
+    world.take_template(make_template(MAIN, prevhash(1), height=height))
     world.tip = 1
-    assert (world.new_tip() is None) == ((height + 1) % 2016 == 0)
+    assert (world.new_tip() is not None) is is_made
 
 
 def test_empty_job_across_a_halving_pays_half() -> None:
@@ -187,13 +260,15 @@ def test_unanswered_question_is_asked_again_when_it_may() -> None:
     assert len(world.questions) == 2 and not rig.jobs
 
 
-def test_refused_layout_is_withheld() -> None:
+def test_refused_layout_is_withheld_until_a_new_block() -> None:
     world = World(proves_layouts=False)
     world.new_block()
     rig = world.ready()
     world.pool.layout_answered(world.questions[0].layout, False)
     world.refresh()
     assert not rig.jobs and len(world.questions) == 1
+    world.new_block()
+    assert not rig.jobs and len(world.questions) == 2
 
 
 # -- restarts ------------------------------------------------------------------------------
@@ -212,7 +287,7 @@ def _restarted(world: World) -> World:
     bodies = [cbor2.loads(cbor2.dumps(work_to_body(work))) for work in world.kept]
     after = World()
     after.now = world.now + 5
-    assert after.pool.restore(bodies, after.now) == len(bodies)
+    assert after.pool.restore(bodies, after.now) == (len(bodies), 0)
     after.tip = world.tip - 1
     after._transactions = 5000
     return after
@@ -255,6 +330,12 @@ def test_restored_work_goes_after_two_blocks(world: World) -> None:
         after.new_block()
         assert (after.pool.find(rig.job.job_id) is not None) is known, blocks
     assert after.pool.live_work_ids == {work.work_id for work in after.kept}
+
+
+def test_kept_work_that_can_not_be_read_is_left_out(world: World) -> None:
+    good = work_to_body(world.kept[0])
+    bodies: list[dict[str, object]] = [{}, good | {"nbits": 0}, good | {"height": "x"}, good]
+    assert World().pool.restore(bodies, START) == (1, len(bodies) - 1)
 
 
 # -- what is forgotten ---------------------------------------------------------------------

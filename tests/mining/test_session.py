@@ -205,6 +205,7 @@ def test_transactions_of_a_job_are_not_for_sale(world: World) -> None:
     [
         {"id": 1, "result": True, "error": None},
         {"id": 42, "result": "pong", "error": None},
+        {"id": 42, "method": "pong", "params": []},
         {"id": 42, "method": None, "result": 1},
         {"id": 7, "error": [20, "x", None]},
         "",
@@ -352,3 +353,10 @@ def test_message_is_shown_where_the_firmware_is_known_to_take_it(world: World) -
     assert cgminer.ear.lines[-1]["params"] == ["hello??"]
     assert other.ear.lines[-1]["method"] == "mining.notify"
     assert not unready.ear.lines
+
+
+def test_rig_that_comes_while_there_is_no_fresh_work_is_told_so(world: World) -> None:
+    world.site.notice = "waiting for the node"
+    rig = world.ready()
+    assert rig.ear.lines[-1]["params"] == ["waiting for the node"]
+    assert rig.jobs, "and works on what there is"

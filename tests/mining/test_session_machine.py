@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
@@ -200,7 +200,7 @@ class Conversations(RuleBasedStateMachine):
         for rig in self.world.rigs:
             if rig.session.has_job:
                 sent = rig.session.rig.sent[rig.job.job_id]
-                assert sent.work.template.prevhash == prevhash(self.world.tip)
+                assert sent.job.work.template.prevhash == prevhash(self.world.tip)
 
     @invariant()
     def blocks_are_found_once(self) -> None:
@@ -209,16 +209,9 @@ class Conversations(RuleBasedStateMachine):
             assert len(hashes) == len(set(hashes))
 
 
-Conversations.TestCase.settings = settings(
-    max_examples=80,
-    stateful_step_count=40,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
-)
 TestConversations = Conversations.TestCase
 
 
-@settings(max_examples=150, deadline=None)
 @given(st.lists(LINE | st.binary(max_size=200), max_size=6), st.booleans(), st.data())
 def test_no_bytes_raise_anything_but_close_session(
     lines: list[bytes], is_ready: bool, data: Any

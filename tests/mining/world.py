@@ -173,8 +173,6 @@ class World:
 
     def take_template(self, template: Template) -> Job:
         job, clean = self.pool.on_template(template, self.now)
-        if clean:
-            self.site.new_block()
         self.broadcast(job, clean)
         return job
 
@@ -184,7 +182,6 @@ class World:
         self.tip += 1
         job = self.pool.on_tip(prevhash(self.tip), parent, int(self.now) - 600, self.now)
         if job is not None:
-            self.site.new_block()
             self.broadcast(job, True)
         return job
 
@@ -238,10 +235,10 @@ class World:
                 rig.closing = str(closing)
         waiting = [rig for rig in self.rigs if rig.session.wants_refresh]
         job = self.pool.refresh(self.now) if waiting else None
-        for rig in waiting:
-            assert job is not None
-            rig.session.send_job(job, False, self.now)
-            rig.listen()
+        if job is not None:
+            for rig in waiting:
+                rig.session.send_job(job, False, self.now)
+                rig.listen()
 
     # -- what the site calls ---------------------------------------------------------------
 
