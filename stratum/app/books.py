@@ -7,9 +7,9 @@ translation is here. A Work is kept before any rig hears of it, a share before i
 from __future__ import annotations
 
 import logging
+import time
 
 import hashing
-from stratum.bitcoin.target import display
 from stratum.config import PoolConfig
 from stratum.errors import OutsideError
 from stratum.events import BlockFate, BlockFateChanged, BlockFound
@@ -19,8 +19,9 @@ from stratum.ledger.log import Log
 from stratum.ledger.records import RecordType, ShareRecord, best_of, share_flags
 from stratum.ledger.templates import TemplateStore
 from stratum.mining.jobs import Work
-from stratum.mining.pool import work_to_body
+from stratum.mining.kept import work_to_body
 from stratum.mining.site import AcceptedShare
+from stratum.node.faults import FaultLog
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +38,8 @@ class Books:
         self._log = log
         self._templates = templates
         self._accounts = Accounts(log)
-        self._shares = 0  # this edge's gap-free count
+        self._unsaved: list[Work] = []
+        self._refused = FaultLog(logger, "keeping shares")
 
     @property
     def records(self) -> int:
@@ -50,7 +52,7 @@ class Books:
     def keep_policy(self, config: PoolConfig) -> None:
         """The rules that the records after this one were made under."""
         payout = config.payout
-        self._log.append(
+        self._keep_fact(
             RecordType.POLICY,
             {
                 "network": config.network.name,
@@ -63,14 +65,30 @@ class Books:
         )
 
     def keep_work(self, work: Work) -> int:
-        """Write a Work down: the rule of its coinbases in the log, its transactions beside it."""
+        """Write a Work's record: the rule of its coinbases. Returns its log index."""
+        self._unsaved.append(work)
         try:
-            work.log_index = self._log.append(RecordType.JOB, _job_body(work))
-            self._templates.save(work.work_id, work_to_body(work))
-        except (StorageFull, LogFailed, OSError) as exc:
+            return self._log.append(RecordType.JOB, _job_body(work))
+        except (StorageFull, LogFailed) as exc:
             logger.error("job of height %s not written down: %s", work.template.height, exc)
             return NOT_KEPT
-        return work.log_index
+
+    def save_templates(self, live: set[int]) -> None:
+        """Save the templates of Works kept since the last call, and drop those not `live`.
+
+        After the broadcast: megabytes must not delay a job, and all they are for is a block on
+        a job from before a crash.
+        """
+        unsaved, self._unsaved = self._unsaved, []
+        if not unsaved:
+            return
+        try:
+            self._templates.forget(live)  # first: on a full disk that makes the room
+            for work in unsaved:
+                if work.work_id in live:
+                    self._templates.save(work.work_id, work_to_body(work))
+        except (StorageFull, OSError) as exc:
+            logger.error("templates for blocks after a crash not saved: %s", exc)
 
     def keep_share(self, share: AcceptedShare) -> bool:
         """Append one accepted share; False where it can't be kept and must not be answered true."""
@@ -83,8 +101,8 @@ class Books:
                 ShareRecord(
                     edge_id=_EDGE,
                     flags=share_flags(candidate=share.meets_network_target, listen=share.tier),
-                    edge_seq=self._shares,
-                    recv_time_us=int(share.received * 1_000_000),
+                    edge_seq=self._log.next_edge_seq,
+                    recv_time_us=time.time_ns() // 1000,
                     job_index=share.log_index,
                     account_id=account_id,
                     worker_id=worker_id,
@@ -98,9 +116,9 @@ class Books:
                 )
             )
         except (StorageFull, LogFailed) as exc:
-            logger.error("share not kept: %s", exc)
+            self._refused.fault(f"shares are refused: {exc}", time.monotonic(), logging.ERROR)
             return False
-        self._shares += 1
+        self._refused.clear()
         return True
 
     def keep_block(self, found: BlockFound) -> None:
@@ -121,18 +139,11 @@ class Books:
                 {"hash": changed.block_hash, "fate": changed.fate.value, "reason": changed.reason},
             )
 
-    def forget_templates(self, live: set[int]) -> None:
-        """Templates that no rig can name any more."""
-        try:
-            self._templates.forget(live)
-        except OSError as exc:
-            logger.warning("old templates not removed: %s", exc)
-
     def _keep_fact(self, kind: RecordType, body: dict[str, object]) -> None:
         try:
             self._log.append(kind, body)
-        except (OutsideError, LogFailed) as exc:
-            logger.error("%s %s not written down: %s", kind.name, display(body["hash"]), exc)  # type: ignore[arg-type]
+        except (OutsideError, LogFailed, ValueError) as exc:
+            logger.error("%s record not written down: %s", kind.name, exc)
 
 
 def _job_body(work: Work) -> dict[str, object]:

@@ -1,9 +1,10 @@
 """`baseload check`: everything that would stop a pool, before a rig is pointed at it.
 
-Reading the file is `stratum.config`'s. `live` then tries what the file names, as the pool would
-use it: every node is asked for its genesis block and a template, every ZeroMQ endpoint must
-greet, every port must be free, the data directory writable and without a running pool in it.
-Nothing is left behind, and what fails is reported beside the rest, not instead of it.
+Reading the file is `stratum.config`'s, and the data directory it names must be there or be
+possible to make. `live` then tries the rest of what the file names, as the pool would use it:
+every node is asked, in the pool's own words, for its chain and a template, every ZeroMQ endpoint
+must greet, every port must be free, no running pool in the data directory. Nothing is left
+behind, and what fails is reported beside the rest, not instead of it.
 """
 
 from __future__ import annotations
@@ -20,15 +21,15 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from stratum.bitcoin.networks import NETWORKS, Network
-from stratum.bitcoin.template import KNOWN_RULES, TemplateError, parse_template
+from stratum.bitcoin.networks import Network
 from stratum.config import PoolConfig, load
 from stratum.errors import ConfigError, NodeError, Problem
 from stratum.node.rpc import NodeRpc
 from stratum.node.settings import NodeSettings
+from stratum.node.tips import ask_template, check_network
 
-#: A main net node with a full mempool takes seconds for its first template.
-_TEMPLATE_TIMEOUT_S = 20.0
+#: A node that is busy answers late; nobody mines meanwhile, so it may take its time.
+_ANSWER_TIMEOUT_S = 5.0
 
 _ZMQ_TIMEOUT_S = 3.0
 
@@ -48,7 +49,7 @@ def check(path: Path, live: bool = False) -> list[Problem]:
         config = load(path)
     except ConfigError as exc:
         return list(exc.problems)
-    return asyncio.run(live_problems(config)) if live else []
+    return asyncio.run(live_problems(config)) if live else unusable_data_dir(config.data_dir)
 
 
 async def live_problems(config: PoolConfig) -> list[Problem]:
@@ -81,24 +82,11 @@ async def _node_problems(
     """Ask for the chain first: a template of the wrong one would only confuse."""
     rpc = NodeRpc(settings, http)
     try:
-        genesis_hex = await rpc.call("getblockhash", 0)
-        if genesis_hex != network.genesis_hex:
-            return [_wrong_chain(key, rpc.name, genesis_hex, network)]
-        rules = {"rules": list(KNOWN_RULES)}
-        reply = await rpc.call("getblocktemplate", rules, timeout=_TEMPLATE_TIMEOUT_S)
-        parse_template(reply, network)
+        await check_network(rpc, network, _ANSWER_TIMEOUT_S)
+        await ask_template(rpc, network, None)
     except NodeError as exc:
         return [Problem(key, str(exc))]
-    except TemplateError as exc:
-        return [Problem(key, f"node {rpc.name}: {exc}")]
     return []
-
-
-def _wrong_chain(key: str, name: str, genesis_hex: object, network: Network) -> Problem:
-    actual = [other.name for other in NETWORKS.values() if other.genesis_hex == genesis_hex]
-    chain = actual[0] if actual else "a chain that baseload does not know"
-    remedy = "correct network, or name another node"
-    return Problem(key, f"node {name} is on {chain}, the config says {network.name}", remedy)
 
 
 async def _zmq_problems(key: str, settings: NodeSettings) -> list[Problem]:
@@ -150,15 +138,22 @@ async def port_problems(key: str, host: str, port: int) -> list[Problem]:
 
 
 def data_dir_problems(data_dir: Path) -> list[Problem]:
-    """Write into the directory, or into where it would be made; look who holds its lock."""
+    """What stands against using the directory, a running pool too."""
+    if found := unusable_data_dir(data_dir):
+        return found
+    if _is_locked(data_dir):
+        fault = f"{data_dir} is in use by a running pool"
+        return [Problem("data_dir", fault, "stop it first; the ports were not tried")]
+    return []
+
+
+def unusable_data_dir(data_dir: Path) -> list[Problem]:
+    """Write into the directory, or look into where it would be made. Leaves nothing behind."""
     try:
         if not data_dir.is_dir():
             return _parent_problems(data_dir)
         with tempfile.TemporaryFile(dir=data_dir):
             pass
-        if _is_locked(data_dir):
-            fault = f"{data_dir} is in use by a running pool"
-            return [Problem("data_dir", fault, "stop it first; the ports were not tried")]
     except OSError as exc:
         fault = f"{data_dir} can't be used: {_reason(exc)}"
         return [Problem("data_dir", fault, "give it to the user who runs the pool")]
@@ -176,7 +171,10 @@ def _parent_problems(data_dir: Path) -> list[Problem]:
 
 def _is_locked(data_dir: Path) -> bool:
     """True while a pool's log holds the directory (`stratum.ledger.log`, DESIGN §8.1)."""
-    descriptor = os.open(data_dir, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        descriptor = os.open(data_dir, os.O_RDONLY | os.O_DIRECTORY)
+    except FileNotFoundError:
+        return False
     try:
         # Shared: two checks at once do not take each other for a pool.
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)

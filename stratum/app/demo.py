@@ -66,14 +66,14 @@ async def _demo(rigs: int, listen: Endpoint, http: Endpoint, data_dir: Path) -> 
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, service.stop)
-        return await _run(service, rates)
+        return await _run(service, rates, listen.host, http.host)
 
 
 def _nbits(hashrate: float) -> int:
     return nbits_from_target(int(2**256 / (hashrate * SECONDS_PER_BLOCK)))
 
 
-async def _run(service: PoolService, rates: list[float]) -> int:
+async def _run(service: PoolService, rates: list[float], host: str, http_host: str) -> int:
     ready = asyncio.Event()
     serving = asyncio.create_task(service.run(ready.set))
     waiting = asyncio.create_task(ready.wait())
@@ -82,9 +82,9 @@ async def _run(service: PoolService, rates: list[float]) -> int:
 
     others: list[asyncio.Task[None]] = []
     if not serving.done():
-        _announce(service)
+        _announce(service, host, http_host)
         port = service.server.ports[0]
-        others = [asyncio.create_task(rig.run()) for rig in _rigs(port, rates)]
+        others = [asyncio.create_task(rig.run()) for rig in _rigs(host, port, rates)]
         others.append(asyncio.create_task(_summarize(service)))
     try:
         return await serving
@@ -94,8 +94,8 @@ async def _run(service: PoolService, rates: list[float]) -> int:
         await asyncio.gather(*others, return_exceptions=True)
 
 
-def _rigs(port: int, rates: list[float]) -> Iterator[VirtualRig]:
-    address = parse_url(f"stratum+tcp://127.0.0.1:{port}")
+def _rigs(host: str, port: int, rates: list[float]) -> Iterator[VirtualRig]:
+    address = parse_url(f"stratum+tcp://{Endpoint(_reachable(host), port)}")
 
     async def dial(upstream: Upstream, asked: ReconnectAsked | None) -> UpstreamConnection:
         return await connect(redirected(address, asked), upstream)
@@ -106,10 +106,16 @@ def _rigs(port: int, rates: list[float]) -> Iterator[VirtualRig]:
         yield VirtualRig(name, rate, settings, dial)
 
 
-def _announce(service: PoolService) -> None:
-    status = service.view.status()
-    logger.info("rigs of your own: stratum+tcp://%s -u any.name", status.listens[0])
-    logger.info("look at http://127.0.0.1:%s/ ; Ctrl-C ends the demo", service.http_port)
+def _announce(service: PoolService, host: str, http_host: str) -> None:
+    stratum = Endpoint(_reachable(host), service.server.ports[0])
+    page = Endpoint(_reachable(http_host), service.http_port)
+    logger.info("rigs of your own: stratum+tcp://%s -u any.name", stratum)
+    logger.info("look at http://%s/ ; Ctrl-C ends the demo", page)
+
+
+def _reachable(host: str) -> str:
+    """Where to dial what listens on `host`."""
+    return {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
 
 
 def _tell(event: Event) -> None:

@@ -9,6 +9,7 @@ import signal
 from stratum.app.loop import run
 from stratum.app.service import PoolService
 from stratum.config import PoolConfig
+from stratum.config.values import Endpoint
 
 logger = logging.getLogger(__name__)
 
@@ -30,5 +31,6 @@ async def _serve(config: PoolConfig) -> int:
 
 def _announce(config: PoolConfig, service: PoolService) -> None:
     for tier, port in zip(config.listen, service.server.ports, strict=True):
-        logger.info("rigs: stratum+tcp://%s:%s", tier.host, port)
-    logger.info("page and metrics: http://%s:%s/", config.http.host, service.http_port)
+        logger.info("rigs: stratum+tcp://%s", Endpoint(tier.host, port))
+    page = Endpoint(config.http.host, service.http_port)
+    logger.info("page and metrics: http://%s/", page)

@@ -17,12 +17,13 @@ import logging
 import os
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import hashing
 from stratum import __version__
 from stratum.app.books import Books
+from stratum.app.clock import SteadyClock
 from stratum.app.layouts import LayoutProver
+from stratum.app.session_key import session_key
 from stratum.app.view import View
 from stratum.bitcoin.target import display
 from stratum.bitcoin.template import Template
@@ -38,7 +39,7 @@ from stratum.events import (
 from stratum.ledger.log import Log
 from stratum.ledger.templates import TemplateStore
 from stratum.mining.extranonce import Extranonces
-from stratum.mining.jobs import Work
+from stratum.mining.jobs import Job
 from stratum.mining.limits import Gatekeeper
 from stratum.mining.names import PayeeRule
 from stratum.mining.pool import REFRESH_INTERVAL, Pool
@@ -58,6 +59,15 @@ ORDINARY_PACE = 15.0
 
 TICK = 1.0
 
+#: What a rig's owner reads while the pool waits, where the firmware shows it.
+WAITING = "the pool waits for its node; keep mining"
+
+#: Between the last message and the reset, which would overtake it.
+MESSAGE_TIME = 0.5
+
+#: A stop waits so long for blocks that no node has answered for yet; the spool keeps the rest.
+DRAIN_LIMIT = 5.0
+
 
 class PoolService:
     """Build it, run it until told to stop. Construction takes the data_dir's lock."""
@@ -67,27 +77,39 @@ class PoolService:
         config: PoolConfig,
         *,
         on_event: Callable[[Event], None] = lambda event: None,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] | None = None,
     ) -> None:
         """Raises ConfigError where data_dir can't be used or is in use."""
+        clock = clock or SteadyClock()
         self._config = config
         self._clock = clock
         self._watcher = on_event
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
         self._exit_code = 0
-        self._last_broadcast = clock()
+        self._last_job = clock()  # when all rigs last got one
+        self._last_template = clock()  # when they last got a new template
+        self._is_held_back = False  # the newest template, for the sake of the pace
         self._work_lost: float | None = clock()
         self._has_closed = False
+        self._closing: asyncio.TimerHandle | None = None
 
         self._log = Log(config.data_dir, on_failure=self._log_failed)
+        try:
+            self._put_together(config, clock)
+        except BaseException:
+            self._log.close()  # or its lock would outlive us
+            raise
+
+    def _put_together(self, config: PoolConfig, clock: Callable[[], float]) -> None:
+        """Make the parts and wire them; nothing runs yet."""
         self._templates = TemplateStore(config.data_dir)
         self._books = Books(self._log, self._templates)
         self._pool = Pool(
             config.network,
             config.payout.coinbase_tag,
             first_work_id=int(clock()),
-            keep=self._keep_work,
+            keep=self._books.keep_work,
             ask=lambda question: self._prover.ask(question),
         )
         self._site = Site(
@@ -96,12 +118,13 @@ class PoolService:
             payees=PayeeRule(config.payout, config.network),
             limits=config.limits,
             extranonces=Extranonces(
-                _session_key(config.data_dir), int.from_bytes(os.urandom(4), "big")
+                session_key(config.data_dir), int.from_bytes(os.urandom(4), "big")
             ),
             gatekeeper=Gatekeeper(config.limits),
             record=self._books.keep_share,
             found=self._on_block,
             emit=self._on_event,
+            notice=WAITING,
         )
         self.server = Server(self._site, config.listen, clock=clock)
         self._nodes = Nodes(
@@ -134,8 +157,25 @@ class PoolService:
 
     async def run(self, started: Callable[[], None] = lambda: None) -> int:
         """Serve until `stop`. Returns the exit code; 1 where the log failed."""
-        now = self._clock()
-        restored = self._pool.restore(self._templates.load().values(), now)
+        try:
+            self._take_up()
+            await self._http.start()
+            await self.server.start()
+            gc.collect()
+            gc.freeze()
+            started()
+            await self._run_parts()
+        except ExceptionGroup as group:
+            raise _first_cause(group) from group  # the first part to fail ended the others
+        finally:
+            await self.server.stop()
+            await self._http.stop()
+            self._log.close()
+        return self._exit_code
+
+    def _take_up(self) -> None:
+        """Go on from where an earlier run ended."""
+        restored, unreadable = self._pool.restore(self._templates.load().values(), self._clock())
         self._books.keep_policy(self._config)
         logger.info(
             "baseload %s on %s, SHA-256 by %s, %s jobs of an earlier run kept for their blocks",
@@ -144,20 +184,11 @@ class PoolService:
             hashing.backend(),
             restored,
         )
-        try:
-            await self._http.start()
-            await self.server.start()
-            gc.collect()
-            gc.freeze()
-            started()
-            await self._run_parts()
-        finally:
-            await self.server.stop()
-            await self._http.stop()
-            self._log.close()
-        return self._exit_code
+        if unreadable:
+            logger.warning("%s jobs of an earlier run can't be read", unreadable)
 
     async def _run_parts(self) -> None:
+        """Run everything until the stop; then rigs go first, and blocks under way last."""
         async with asyncio.TaskGroup() as parts:
             tasks = [
                 parts.create_task(part)
@@ -170,6 +201,8 @@ class PoolService:
                 )
             ]
             await self._stop.wait()
+            await self.server.stop()
+            await self._submitter.drain(DRAIN_LIMIT)
             for task in tasks:
                 task.cancel()
 
@@ -181,68 +214,77 @@ class PoolService:
         now = self._clock()
         job = self._pool.on_tip(tip.block_hash, tip.parent, tip.mediantime, now, tip.time)
         if job is not None:
-            self._site.new_block()
-            self.server.broadcast(job, True)
-            self._broadcast_done(now)
-            self._metrics.broadcast(time.perf_counter() - known)
+            self._work_came()
+            self._broadcast_new(job, True, known, now)
 
     def _on_template(self, template: Template) -> None:
         known = time.perf_counter()
         now = self._clock()
         before = self._pool.current
         job, clean = self._pool.on_template(template, now)
-        if clean:
-            self._site.new_block()
-        fills_empty = before is not None and before.work.template.is_empty
-        if clean or fills_empty or now - self._last_broadcast >= ORDINARY_PACE:
-            self.server.broadcast(job, clean)
-            self._broadcast_done(now)
+        self._work_came()
+        fills_empty = before is not None and before.work.template.is_empty and not template.is_empty
+        if clean or fills_empty or now - self._last_template >= ORDINARY_PACE:
+            self._broadcast_new(job, clean, known, now)
+        else:
+            self._is_held_back = True
+        self._books.save_templates(self._pool.live_work_ids)
+
+    def _broadcast_new(self, job: Job, clean: bool, known: float, now: float) -> None:
+        """New work to every rig; nothing that can wait comes before it."""
+        self.server.broadcast(job, clean)
         if clean:
             self._metrics.broadcast(time.perf_counter() - known)
-        self._books.forget_templates(self._pool.live_work_ids)
-
-    def _keep_work(self, work: Work) -> int:
-        return self._books.keep_work(work)
-
-    def _broadcast_done(self, now: float) -> None:
-        self._last_broadcast = now
-        self._work_came()
+        self._last_job = self._last_template = now
+        self._is_held_back = False
 
     # -- time ------------------------------------------------------------------------------
 
     async def _keep_time(self) -> None:
         while True:
             await asyncio.sleep(TICK)
-            now = self._clock()
-            self._refresh_if_due(now)
-            self._close_if_starved(now)
+            try:
+                self._tick(self._clock())
+            except Exception:
+                logger.exception("the pool's timer failed; it goes on")
+
+    def _tick(self, now: float) -> None:
+        self._refresh_if_due(now)
+        self._close_if_starved(now)
+        self._books.save_templates(self._pool.live_work_ids)
 
     def _refresh_if_due(self, now: float) -> None:
         """Also without a node: a job with a new time keeps rigs from leaving (rule 22)."""
-        if self._pool.current is None or now - self._last_broadcast < REFRESH_INTERVAL:
+        if self._pool.current is None or now - self._last_job < REFRESH_INTERVAL:
             return
         job = self._pool.refresh(now)
         if job is not None:
             self.server.broadcast(job, False)
-            self._last_broadcast = now
+            self._last_job = now
+            if self._is_held_back:
+                self._last_template = now
+                self._is_held_back = False
 
     def _close_if_starved(self, now: float) -> None:
         """Rigs wait for work so long and no longer; then they must find their backup pools."""
         limit = self._config.no_work_close_s
-        if self._work_lost is None or now - self._work_lost < limit:
+        if self._work_lost is None or now - self._work_lost < limit or self._has_closed:
             return
-        if not self._has_closed:
-            logger.error("no work for %.0f s: all rigs are sent to their backup pools", limit)
-            self._has_closed = True
-            self.server.refuse_rigs(True)
-        self.server.close_all("no work")
+        logger.error("no work for %.0f s: all rigs are sent to their backup pools", limit)
+        self._has_closed = True
+        self.server.refuse_rigs(True)
+        self.server.show_message("the pool has no work; use your backup pool")
+        self._closing = self._loop.call_later(MESSAGE_TIME, self.server.close_all, "no work")
 
     def _work_came(self) -> None:
         self._work_lost = None
+        self._site.notice = ""
         if self._has_closed:
             logger.warning("work is back: rigs are welcome again")
             self._has_closed = False
             self.server.refuse_rigs(False)
+            if self._closing is not None:
+                self._closing.cancel()
 
     # -- news ------------------------------------------------------------------------------
 
@@ -267,7 +309,8 @@ class PoolService:
     def _node_changed(self, event: ActiveNodeChanged) -> None:
         if event.node is None:
             self._work_lost = self._clock()
-            self.server.show_message("the pool has lost its node and waits for it; keep mining")
+            self._site.notice = WAITING
+            self.server.show_message(WAITING)
 
     def _log_failed(self, exc: OSError) -> None:
         """From the log's sync thread: what was promised can't be kept any more, so stop."""
@@ -276,14 +319,7 @@ class PoolService:
         self._loop.call_soon_threadsafe(self._stop.set)
 
 
-def _session_key(data_dir: Path) -> bytes:
-    """The secret behind session ids; lives as long as the data_dir, readable to the owner only."""
-    path = data_dir / "session.key"
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_bytes()
-    with open(descriptor, "wb") as file:
-        key = os.urandom(32)
-        file.write(key)
-    return key
+def _first_cause(group: ExceptionGroup[Exception]) -> Exception:
+    """A part may have parts of its own, and then fails with a group in a group."""
+    first = group.exceptions[0]
+    return _first_cause(first) if isinstance(first, ExceptionGroup) else first

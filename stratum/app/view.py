@@ -13,6 +13,7 @@ from stratum import __version__
 from stratum.app.books import Books
 from stratum.bitcoin.target import difficulty_of_target, display
 from stratum.config import PoolConfig
+from stratum.config.values import Endpoint
 from stratum.events import BlockFate, BlockFateChanged, BlockFound, Event
 from stratum.mining.session import Session
 from stratum.mining.site import Site
@@ -103,8 +104,9 @@ class View:
             rigs_total=len(sessions),
             shares={v.value: count for v, count in self._site.totals.verdicts.items()},
             listens=[
-                f"{tier.host}:{port}"
-                for tier, port in zip(self._config.listen, self._server.ports, strict=True)
+                str(Endpoint(tier.host, port))
+                # None while the pool starts or stops, when this is served all the same.
+                for tier, port in zip(self._config.listen, self._server.ports, strict=False)
             ],
             job=self._job(),
             nodes=[

@@ -146,17 +146,17 @@ def empty_successor(
 
     Made without asking the node, so that rigs leave the old tip at once (DESIGN §8.3). None
     where the next height may have another target: only main and regtest have none but at a
-    retarget; testnet4's 20-minute rule and signets are left to the full template. The caller
-    has checked that the tip's parent is `template.prevhash`.
+    retarget; testnet4's 20-minute rule and signets are left to the full template. None too
+    where the template does not pay the subsidy and its fees: a regtest has rules of its own, or
+    the node left fees out, which BIP 22 calls unknown and not zero. The caller has checked that
+    the tip's parent is `template.prevhash`.
     """
     height = template.height + 1
     if network.name not in ("main", "regtest") or height % RETARGET_INTERVAL == 0:
         return None
+    if template.coinbasevalue - template.fees != subsidy(template.height, network.halving_interval):
+        return None
 
-    value = template.coinbasevalue - template.fees
-    halves = subsidy(height, network.halving_interval) < subsidy(
-        height - 1, network.halving_interval
-    )
     return Template(
         height=height,
         prevhash=tip,
@@ -166,7 +166,7 @@ def empty_successor(
         network_target=template.network_target,
         curtime=max(now, mintime),
         mintime=mintime,
-        coinbasevalue=value // 2 if halves else value,
+        coinbasevalue=subsidy(height, network.halving_interval),
         fees=0,
         transactions=(),
         txids=(),

@@ -85,6 +85,8 @@ def _read_credentials(table: Table, environ: Mapping[str, str]) -> Credentials:
         return Credentials()
     if not table.has("user"):
         table.complain("user", f"is missing beside {named[0]}", "add the node's rpcuser")
+    elif not user and table.sound("user"):
+        table.complain("user", "is empty", "write the node's rpcuser")
     if ":" in user:
         fault = "holds a colon, which ends the name in HTTP (RFC 7617)"
         table.complain("user", fault, "choose another rpcuser")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from stratum.bitcoin.address import AddressError, script_from_address
 from stratum.bitcoin.networks import Network
 from stratum.config import values
+from stratum.config.descriptors import read_descriptors
 from stratum.config.table import Table
 from stratum.config.values import Fault, shown
 from stratum.mining.settings import PayoutSettings
@@ -16,7 +17,6 @@ from stratum.mining.settings import PayoutSettings
 _SCHEMES = ("solo", "prop")
 _LATER_SCHEMES = ("pplns", "pps", "fpps")
 _LATER_SHARES = ("fee_bps", "reserve_bps")
-_LATER_DESCRIPTORS = ("fee_descriptor", "reserve_descriptor", "carry_descriptor")
 
 _UNKNOWN_WORKER = ("operator", "refuse")
 
@@ -37,6 +37,7 @@ def read_payout(root: Table, network: Network | None) -> PayoutSettings:
 
     if table.sound("unknown_worker", "address"):
         _check_address(table, PayoutSettings(scheme, address, unknown_worker), network)
+    read_descriptors(table)  # they receive nothing while every share of theirs is 0
     _refuse_later(table)
     table.close()
     return PayoutSettings(scheme, address, unknown_worker, coinbase_tag)
@@ -78,8 +79,6 @@ def _refuse_later(table: Table) -> None:
     table.read("min_payout", values.whole(0, _MAX_MONEY), 0)  # solo and prop pay in the coinbase
     for key in _LATER_SHARES:
         table.read(key, _no_share, 0)
-    for key in _LATER_DESCRIPTORS:
-        table.read(key, values.not_yet("a descriptor", "remove it"), None)
 
 
 def _no_share(value: object) -> int:

@@ -57,12 +57,12 @@ class Accounts:
         return worker_id
 
     def _rebuild(self) -> None:
-        for index, record in self._log.bodies():
+        for index, record in self._log.bodies(RecordType.ACCOUNT, RecordType.WORKER):
             body = record.body
             try:
                 if record.leaf.type is RecordType.ACCOUNT:
                     self._accounts[body["name"], body["script"]] = body["id"]
-                elif record.leaf.type is RecordType.WORKER:
+                else:
                     self._workers[body["account"], body["name"]] = body["id"]
             except KeyError as exc:
                 raise LogDamaged(f"record {index} of the log has no {exc}") from exc

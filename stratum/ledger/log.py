@@ -83,9 +83,12 @@ class Log:
             os.close(self._lock_fd)
             raise
         self._count = self.recovered.count
+        self._shares = self.recovered.shares
         self._body_end = self.recovered.body_end
+        self._bodies_written = 0
         self._synced_count = self._files.synced_count()
-        self._synced_body_end = 0
+        # Behind from the start: bodies that recovery kept may be in the page cache alone.
+        self._bodies_synced = -1
         self._closed = False
         self._group = GroupSync(self._sync, sync_interval, self._fail)
 
@@ -99,6 +102,11 @@ class Log:
         return self._count
 
     @property
+    def next_edge_seq(self) -> int:
+        """The edge_seq of the next share: how many shares the log has, of all its runs."""
+        return self._shares
+
+    @property
     def synced_count(self) -> int:
         """How many records outlive a power cut."""
         return self._synced_count
@@ -108,7 +116,9 @@ class Log:
 
         Raises StorageFull, after which the log is as before, and LogFailed.
         """
-        return self._append_leaf(record.pack())
+        index = self._append_leaf(record.pack())
+        self._shares += 1
+        return index
 
     def append(self, type: RecordType, body: Mapping[str, Any]) -> int:
         """Keep a record of any type but SHARE; its log index. Raises as append_share() does.
@@ -125,6 +135,7 @@ class Log:
         # The body first, and counted first: whoever finds the leaf, on disk or in the sync
         # thread, finds the body.
         self._write(self._files.bodies_fd, data, leaf.body_offset)
+        self._bodies_written += 1
         self._body_end += len(data)
         try:
             return self._append_leaf(leaf.pack())
@@ -133,9 +144,12 @@ class Log:
             self._body_end = leaf.body_offset
             raise
 
-    def bodies(self) -> Iterator[tuple[int, BodyRecord]]:
-        """Index and content of every record that is no share, oldest first. Raises LogDamaged."""
+    def bodies(self, *types: RecordType) -> Iterator[tuple[int, BodyRecord]]:
+        """Index and content of the records of these types, oldest first; of all but shares
+        where none is named. The bodies of others are not even read. Raises LogDamaged."""
         for index, leaf in self._files.body_leaves(0, self._count):
+            if types and leaf.type not in types:
+                continue
             try:
                 yield index, self._files.body_record(leaf)
             except ValueError as exc:
@@ -192,12 +206,13 @@ class Log:
 
     def _sync(self) -> None:
         """In the sync thread. Bodies first, so that no synced leaf misses its body."""
-        # In this order: append() raises body_end before it raises count.
+        # In this order: append() counts a body before its leaf. Counted, not measured: a body
+        # whose leaf found no room is overwritten, maybe by one of the same length.
         count = self._count
-        body_end = self._body_end
-        if body_end != self._synced_body_end:
+        written = self._bodies_written
+        if written != self._bodies_synced:
             os.fdatasync(self._files.bodies_fd)
-            self._synced_body_end = body_end
+            self._bodies_synced = written
         if count == self._synced_count:
             return
 

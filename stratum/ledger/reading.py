@@ -131,6 +131,10 @@ class LogFiles:
     def write_synced(self, count: int) -> None:
         os.pwrite(self.synced_fd, b"%020d\n" % count, 0)
 
+    def leaf(self, index: int) -> bytes:
+        """The bytes of one leaf; fewer or none where the file ends before."""
+        return os.pread(self.leaves_fd, LEAF_SIZE, index * LEAF_SIZE)
+
     def leaves(self, start: int, end: int) -> Iterator[tuple[int, bytes]]:
         """Index and bytes of the leaves in [start, end)."""
         for first, chunk in self._chunks(start, end):

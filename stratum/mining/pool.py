@@ -196,10 +196,10 @@ class Pool:
         for body in bodies:
             try:
                 work = work_from_body(body, now)
+                work.template = self._interned(work.template)
             except (KeyError, TypeError, ValueError):
                 unreadable += 1
                 continue
-            work.template = self._interned(work.template)
             self._book.restore(work)
             taken += 1
         return taken, unreadable

@@ -6,15 +6,17 @@ each relapse doubles that while, so a node that comes and goes moves the pool on
 seconds. Where no other node is healthy, a silent active node is kept for some seconds: a node
 busy with a new block answers late, and nothing is gained by having none.
 
-A node whose chain stays behind another's is passed over too: it would have the rigs work on a
-block that is already found. Pure: verdicts and `now` go in, the index of a node comes out.
+Rigs never go back to a block that is already found, if it can be helped. A node whose chain stays
+behind another's is passed over, and a node below the height that rigs were told takes over only
+when the better one has been gone for some time: it will usually have caught up by then, and the
+rigs have work meanwhile. Pure: verdicts and `now` go in, the index of a node comes out.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-#: A node may take this long to validate what another already has.
+#: A node may take this long to get and validate what another already has.
 BEHIND_S = 10.0
 
 #: How long a node is healthy before it displaces a less preferred one, and the most of it.
@@ -24,9 +26,6 @@ MOST_PROOF_S = 300.0
 #: Healthy for this long: its earlier relapses are forgotten.
 FORGIVEN_S = 600.0
 
-#: A silent node is kept so long where there is no other.
-PATIENCE_S = 5.0
-
 #: At the start, how long a more preferred node may take to say anything.
 FIRST_WORD_S = 2.0
 
@@ -35,7 +34,7 @@ FIRST_WORD_S = 2.0
 class _Standing:
     heard: bool = False  # has had any verdict
     healthy: bool = False
-    silent: bool = False  # its fault is only that it does not answer in time
+    patience_s: float = 0.0  # how long its fault may be waited out
     since: float = 0.0  # of `healthy`, either way
     height: int = -1
     behind_since: float | None = None
@@ -48,6 +47,8 @@ class Choice:
     def __init__(self, count: int, now: float) -> None:
         self._nodes = [_Standing() for _ in range(count)]
         self._started = now
+        self._told = -1  # height of the active node when it was last healthy,
+        self._told_at = now  # and when that was
         self.active: int | None = None
 
     def healthy(self, index: int, height: int, now: float) -> None:
@@ -57,17 +58,17 @@ class Choice:
             node.healthy, node.since = True, now
         if now - node.since > FORGIVEN_S:
             node.proof_s = 0.0
-        node.heard, node.silent, node.height = True, False, height
+        node.heard, node.height = True, height
         self._compare_heights(now)
 
-    def faulty(self, index: int, now: float, *, silent: bool = False) -> None:
-        """The node can't be used now; `silent` where it only failed to answer in time."""
+    def faulty(self, index: int, now: float, *, patience_s: float = 0.0) -> None:
+        """The node can't be used now; where no other can, it is kept for `patience_s`."""
         node = self._nodes[index]
         if node.healthy:
             node.proof_s = min(max(PROOF_S, node.proof_s * 2), MOST_PROOF_S)
         if node.healthy or not node.heard:
             node.healthy, node.since = False, now
-        node.heard, node.silent, node.behind_since = True, silent, None
+        node.heard, node.patience_s, node.behind_since = True, patience_s, None
         self._compare_heights(now)
 
     def ahead_of(self, index: int, now: float) -> int | None:
@@ -80,6 +81,8 @@ class Choice:
     def decide(self, now: float) -> int | None:
         """Choose, and remember the choice as `active`."""
         self.active = self._choose(now)
+        if self.active is not None and self._nodes[self.active].healthy:
+            self._told, self._told_at = self._nodes[self.active].height, now
         return self.active
 
     def _choose(self, now: float) -> int | None:
@@ -92,7 +95,14 @@ class Choice:
         return self.active if self._worth_waiting_for(now) else None
 
     def _usable(self, index: int, now: float) -> bool:
-        return self._nodes[index].healthy and self.ahead_of(index, now) is None
+        node = self._nodes[index]
+        if not node.healthy or self.ahead_of(index, now) is not None:
+            return False
+        # The active node's own chain may become shorter, by a reorganisation.
+        return index == self.active or node.height >= self._told or self._told_is_old(now)
+
+    def _told_is_old(self, now: float) -> bool:
+        return now - self._told_at >= BEHIND_S
 
     def _proven(self, index: int, now: float) -> bool:
         node = self._nodes[index]
@@ -106,7 +116,9 @@ class Choice:
         if self.active is None:
             return False
         node = self._nodes[self.active]
-        return node.silent and now - node.since < PATIENCE_S
+        if any(other.healthy for other in self._nodes):
+            return not self._told_is_old(now)  # for a node that will have caught up by then
+        return now - node.since < node.patience_s
 
     def _height(self, index: int) -> int:
         node = self._nodes[index]

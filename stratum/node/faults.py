@@ -24,15 +24,15 @@ class FaultLog:
         self._logged_at = 0.0
         self._repeats = 0
 
-    def fault(self, text: str, now: float) -> None:
+    def fault(self, text: str, now: float, level: int = logging.WARNING) -> None:
         """Report a fault that has just happened, once more or for the first time."""
         if text == self._fault and now - self._logged_at < _REPEAT_S:
             self._repeats += 1
             return
         if text == self._fault:
-            self._logger.warning("%s (%d times more)", text, self._repeats + 1)
+            self._logger.log(level, "%s (%d times more)", text, self._repeats + 1)
         else:
-            self._logger.warning("%s", text)
+            self._logger.log(level, "%s", text)
         self._fault, self._logged_at, self._repeats = text, now, 0
 
     def clear(self) -> None:

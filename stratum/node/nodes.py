@@ -18,7 +18,7 @@ from stratum.bitcoin.networks import Network
 from stratum.bitcoin.template import Template
 from stratum.errors import NodeError
 from stratum.events import ActiveNodeChanged, Emit, NodeStateChanged, TipChanged
-from stratum.node.blocks import Standing, SubmitResult, ask_standing, propose, submit_to
+from stratum.node.blocks import Answer, Standing, SubmitResult, ask_standing, propose, submit_to
 from stratum.node.choice import Choice
 from stratum.node.faults import FaultLog
 from stratum.node.rpc import NodeRpc
@@ -56,7 +56,11 @@ class Nodes:
         on_template: Callable[[Template], None],
         template_refresh_s: float = 30.0,
     ) -> None:
-        """`settings` in order of preference. The callables run in the event loop."""
+        """`settings` in order of preference. The callables run in the event loop.
+
+        `on_tip` gets the facts of each tip that `on_template` stands on, before or after it,
+        once for as long as one node is active.
+        """
         self._settings = tuple(settings)
         self._network = network
         self._emit = emit
@@ -69,13 +73,20 @@ class Nodes:
         self._faults: list[str | None] = [_NOT_ASKED for _ in self._settings]
         self._logs = [FaultLog(logger, f"node {one.name}") for one in self._settings]
         self._told_tip: bytes | None = None
-        self._next_tip: asyncio.Future[None] | None = None
+        self._given_tip: bytes | None = None  # whose facts were given since the last activation
+        self._tip_moved = asyncio.Event()  # rung for those who wait, never left set
+        self._returned = {one.name: asyncio.Event() for one in self._settings}  # likewise
 
     @property
     def active(self) -> str | None:
         """Name of the node that gives the templates."""
         index = self._choice.active
         return None if index is None else self._settings[index].name
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All configured nodes, in order of preference."""
+        return tuple(one.name for one in self._settings)
 
     @property
     def states(self) -> tuple[NodeState, ...]:
@@ -114,9 +125,11 @@ class Nodes:
 
     async def next_tip(self) -> None:
         """Wait until the active node's tip changes."""
-        if self._next_tip is None or self._next_tip.done():
-            self._next_tip = asyncio.get_running_loop().create_future()
-        await asyncio.shield(self._next_tip)
+        await self._tip_moved.wait()
+
+    async def next_return(self, node: str) -> None:
+        """Wait until a node that had a fault is healthy again."""
+        await self._returned[node].wait()
 
     async def prove(self, block: bytes) -> str | None:
         """Have the active node judge a block apart from its proof of work (BIP 23 proposal).
@@ -130,20 +143,16 @@ class Nodes:
             raise NodeError("no node is usable that could check a block")
         return await propose(self._watches[index].rpc, block)
 
-    async def submit(
-        self, block: bytes, report: Callable[[SubmitResult], None] = lambda result: None
-    ) -> tuple[SubmitResult, ...]:
-        """Give a block to all nodes at the same moment; what each said, in order of preference.
+    async def offer(self, node: str, block: bytes) -> SubmitResult:
+        """Give a block to one node, whatever we think of it. Raises nothing."""
+        for watch in self._watches:
+            if watch.name == node:
+                return await submit_to(watch.rpc, block)
+        return SubmitResult(node, Answer.UNREACHED, f"node {node} is not being watched yet")
 
-        `report` is called with each answer as it comes: one dead node delays no other.
-        """
-
-        async def to(rpc: NodeRpc) -> SubmitResult:
-            result = await submit_to(rpc, block)
-            report(result)
-            return result
-
-        return tuple(await asyncio.gather(*(to(watch.rpc) for watch in self._watches)))
+    async def submit(self, block: bytes) -> tuple[SubmitResult, ...]:
+        """Give a block to all nodes at the same moment; what each said, in order of preference."""
+        return tuple(await asyncio.gather(*(self.offer(name, block) for name in self.names)))
 
     async def standing(self, block_hash: bytes, height: int, node: str | None = None) -> Standing:
         """Where a block stands in the chain of `node`, or of the active one.
@@ -163,7 +172,7 @@ class Nodes:
         index = self._watches.index(watch)
         now = asyncio.get_running_loop().time()
         if watch.fault is not None or watch.height is None:
-            self._choice.faulty(index, now, silent=watch.is_silent)
+            self._choice.faulty(index, now, patience_s=watch.patience_s)
             self._logs[index].fault(str(watch.fault), now)
         else:
             self._choice.healthy(index, watch.height, now)
@@ -181,6 +190,7 @@ class Nodes:
             self._watches[before].deactivate()
         logger.info("templates come from %s", self.active or "no node: rigs wait")
         self._emit(ActiveNodeChanged(self.active))
+        self._given_tip = None
         if after is not None:
             self._watches[after].activate()
 
@@ -198,6 +208,7 @@ class Nodes:
         self._faults[index] = fault
         if fault is None:
             self._logs[index].clear()
+            _ring(self._returned[watch.name])
         if fault != _NOT_ASKED:
             self._emit(NodeStateChanged(watch.name, fault))
 
@@ -206,18 +217,25 @@ class Nodes:
         return index is not None and self._watches[index] is watch
 
     def _heard_tip(self, watch: NodeWatch, tip: Tip) -> None:
-        if self._is_active(watch) and tip.block_hash != self._told_tip:
+        if self._is_active(watch) and tip.block_hash != self._given_tip:
+            self._given_tip = tip.block_hash
             self._on_tip(tip)
             self._tell_tip(watch, tip.block_hash)
 
     def _heard_template(self, watch: NodeWatch, template: Template) -> None:
         if self._is_active(watch):
             self._on_template(template)
-            if template.prevhash != self._told_tip:
-                self._tell_tip(watch, template.prevhash)
+            self._tell_tip(watch, template.prevhash)
 
     def _tell_tip(self, watch: NodeWatch, block_hash: bytes) -> None:
+        if block_hash == self._told_tip:
+            return
         self._told_tip = block_hash
-        if self._next_tip is not None and not self._next_tip.done():
-            self._next_tip.set_result(None)
+        _ring(self._tip_moved)
         self._emit(TipChanged(block_hash, watch.name))
+
+
+def _ring(bell: asyncio.Event) -> None:
+    """Wake whoever waits for it now, and nobody who comes later."""
+    bell.set()
+    bell.clear()

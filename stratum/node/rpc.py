@@ -42,8 +42,12 @@ _NOT_NOW = {
 }
 
 
-class NodeTimeout(NodeError):
-    """The node took too long: it may be busy with a block rather than gone."""
+class NodeBusy(NodeError):
+    """The node is there and can't answer now: patience, rather than taking it for gone."""
+
+
+class NodeTimeout(NodeBusy):
+    """The node took too long: it may be busy with a block."""
 
 
 class NodeRpc:
@@ -61,23 +65,29 @@ class NodeRpc:
         body = json.dumps({"jsonrpc": "1.0", "id": next(self._ids), "method": method,
                            "params": params})  # fmt: skip
         logger.debug("> %s %s", self.name, method)
-        status, reply = await self._post(method, body, timeout)
-        # A node that was started again has a new cookie and has closed our old connections.
-        if status == 401 and self._cookie_changed():
-            status, reply = await self._post(method, body, timeout)
+        sent = self._credentials()
+        status, reply = await self._post(method, body, sent, timeout)
+        # A node that was started again has a new cookie. Compared with what this call sent: of
+        # several calls that are refused at once, the first may have read it already.
+        if status == 401 and (fresh := self._fresh_credentials()) != sent:
+            status, reply = await self._post(method, body, fresh, timeout)
 
         self._check_status(status, reply)
         return self._result(method, status, reply)
 
-    async def _post(self, method: str, body: str, limit_s: float) -> tuple[int, bytes]:
+    async def _post(
+        self, method: str, body: str, credentials: str, limit_s: float
+    ) -> tuple[int, bytes]:
+        if self._http.closed:
+            raise NodeError(f"node {self.name} is not asked any more: this program is stopping")
         try:
             try:
-                return await self._exchange(body, limit_s)
+                return await self._exchange(body, credentials, limit_s)
             except aiohttp.ClientConnectorError:
                 raise
             except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
                 # A kept connection went stale; every call we make may be made twice.
-                return await self._exchange(body, limit_s)
+                return await self._exchange(body, credentials, limit_s)
         except TimeoutError as exc:
             raise NodeTimeout(
                 f"node {self.name} did not answer {method} within {limit_s:g} s"
@@ -85,11 +95,12 @@ class NodeRpc:
         except (aiohttp.ClientError, OSError) as exc:
             raise self._unreachable(exc) from exc
 
-    async def _exchange(self, body: str, limit_s: float) -> tuple[int, bytes]:
+    async def _exchange(self, body: str, credentials: str, limit_s: float) -> tuple[int, bytes]:
+        authorization = "Basic " + b64encode(credentials.encode()).decode()
         request = self._http.post(
             self._settings.url,
             data=body,
-            headers={"Content-Type": "application/json", "Authorization": self._authorization()},
+            headers={"Content-Type": "application/json", "Authorization": authorization},
             timeout=aiohttp.ClientTimeout(total=limit_s),
             allow_redirects=False,  # a redirect would carry the credentials elsewhere
         )
@@ -107,18 +118,15 @@ class NodeRpc:
             chunks.append(chunk)
         return b"".join(chunks)
 
-    def _authorization(self) -> str:
-        credentials = f"{self._settings.user}:{self._settings.password}"
-        if self._settings.cookie_file is not None:
-            self._cookie = self._cookie or self._read_cookie()
-            credentials = self._cookie
-        return "Basic " + b64encode(credentials.encode()).decode()
+    def _credentials(self) -> str:
+        if self._settings.cookie_file is None:
+            return f"{self._settings.user}:{self._settings.password}"
+        self._cookie = self._cookie or self._read_cookie()
+        return self._cookie
 
-    def _cookie_changed(self) -> bool:
-        before = self._cookie
-        if self._settings.cookie_file is not None:
-            self._cookie = self._read_cookie()
-        return self._cookie != before
+    def _fresh_credentials(self) -> str:
+        self._cookie = ""
+        return self._credentials()
 
     def _read_cookie(self) -> str:
         path = self._settings.cookie_file
@@ -144,7 +152,7 @@ class NodeRpc:
                 f"node {self.name} forbids this (HTTP 403): check its rpcallowip and rpcwhitelist"
             )
         if status == 503:
-            raise NodeError(f"node {self.name} is overloaded: its RPC work queue is full")
+            raise NodeBusy(f"node {self.name} is overloaded: its RPC work queue is full")
 
     def _result(self, method: str, status: int, reply: bytes) -> Any:
         try:
@@ -167,7 +175,8 @@ class NodeRpc:
         if not isinstance(code, int):
             code = RPC_MISC_ERROR
         if code in _NOT_NOW:
-            return NodeError(f"node {self.name} {_NOT_NOW[code]}: {text}", code)
+            kind = NodeBusy if code == RPC_IN_WARMUP else NodeError
+            return kind(f"node {self.name} {_NOT_NOW[code]}: {text}", code)
         return NodeError(f"node {self.name} refuses {method}: {text} (code {code})", code)
 
     def _unreachable(self, exc: Exception) -> NodeError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from stratum.bitcoin.networks import Network
+from stratum.bitcoin.networks import NETWORKS, Network
 from stratum.bitcoin.target import display, internal
 from stratum.bitcoin.template import Template, TemplateError, parse_template
 from stratum.errors import NodeError
@@ -76,9 +76,11 @@ async def check_network(rpc: NodeRpc, network: Network, limit_s: float) -> None:
         )
     genesis = _hash(rpc, await rpc.call("getblockhash", 0, timeout=limit_s))
     if display(genesis) != network.genesis_hex:
+        others = [one for one in NETWORKS.values() if one.genesis_hex == display(genesis)]
+        known = others[0].name if others and others[0].name != network.name else None
+        chain = known or f"a chain that begins with the block {display(genesis)}"
         raise NodeError(
-            f"wrong network: node {rpc.name} has the genesis block {display(genesis)}, "
-            f"{network.name} has {network.genesis_hex}"
+            f"wrong network: node {rpc.name} is on {chain}, the config says {network.name}"
         )
 
 

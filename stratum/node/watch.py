@@ -16,14 +16,22 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import TypeGuard
 
 import zmq
 
 from stratum.bitcoin.networks import Network
 from stratum.bitcoin.template import Template
 from stratum.errors import NodeError
-from stratum.node.rpc import NodeRpc, NodeTimeout
-from stratum.node.tips import Tip, ask_best, ask_template, ask_tip, check_network
+from stratum.node.rpc import NodeBusy, NodeRpc, NodeTimeout
+from stratum.node.tips import (
+    TEMPLATE_TIMEOUT_S,
+    Tip,
+    ask_best,
+    ask_template,
+    ask_tip,
+    check_network,
+)
 from stratum.node.zmq_bell import ring_on_hashblock
 
 logger = logging.getLogger(__name__)
@@ -38,6 +46,17 @@ _BACK_OFF_S = (1.0, 1.0, 1.0, 2.0, 3.0, 5.0)
 #: A publisher that rings without end must not become a busy loop.
 _LEAST_PAUSE_S = 0.02
 
+#: How long a new best block may be without a template before another node should give one. A
+#: node that is busy with the block itself is given this much.
+LATE_S = 1.5
+
+#: How long a node that polls late or is busy is kept where no other is usable.
+PATIENCE_S = 5.0
+
+#: Between questions to a node whose template does not follow its tip; doubled up to POLL_S.
+_STRAY_PAUSE_S = 0.05
+_MOST_STRAYS = 10
+
 #: How often a standby is asked for a template.
 _STANDBY_REFRESH_S = 60.0
 
@@ -50,6 +69,10 @@ _LONGPOLL_PAUSE_S = 5.0
 
 _RESTART_S = 5.0
 _ZMQ_RETRY_S = 30.0
+
+
+class TemplateLate(NodeError):
+    """The node has a new best block and no template on it yet, though it answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +113,8 @@ class NodeWatch:
         self._template_fault: NodeError | None = None
         self._failures = 0
         self._template_failures = 0
+        self._strays = 0  # templates in a row that stood on another block than its best
+        self._late: asyncio.TimerHandle | None = None
         self._identified = False
         self._active = asyncio.Event()
         self._poll_now = asyncio.Event()
@@ -102,9 +127,11 @@ class NodeWatch:
         return self._poll_fault or self._template_fault
 
     @property
-    def is_silent(self) -> bool:
-        """Its only fault is that it did not answer in time."""
-        return isinstance(self.fault, NodeTimeout)
+    def patience_s(self) -> float:
+        """How long its fault may be waited out where no other node is usable."""
+        if isinstance(self.fault, TemplateLate):
+            return TEMPLATE_TIMEOUT_S  # it is asked already, and rigs have the empty block
+        return PATIENCE_S if isinstance(self.fault, NodeBusy) else 0.0
 
     @property
     def is_healthy(self) -> bool:
@@ -112,21 +139,25 @@ class NodeWatch:
 
     async def run(self) -> None:
         """Watch until cancelled. None of the loops can end another."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._keep(self._poll))
-            group.create_task(self._keep(self._refresh))
-            group.create_task(self._keep(self._longpoll))
-            if self._zmq_hashblock:
-                group.create_task(self._keep(self._listen))
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._keep(self._poll))
+                group.create_task(self._keep(self._refresh))
+                group.create_task(self._keep(self._longpoll))
+                if self._zmq_hashblock:
+                    group.create_task(self._keep(self._listen))
+        finally:
+            self._expect_no_template()
 
     def activate(self) -> None:
-        """Templates come from this node from now on; the one at hand is told at once."""
+        """Templates come from this node from now on; what is at hand is told at once."""
         self._active.set()
         if asyncio.get_running_loop().time() - self.template_at > POLL_S:
             self._template_now.set()
-        if self.template is not None and self.template.prevhash == self.best:
+        # The template first: it is the better job, and the facts then make no empty one.
+        if self._stands_on_best(self.template):
             self._news.template(self, self.template)
-        elif self.tip is not None:
+        if self.tip is not None and self.tip.block_hash == self.best:
             self._news.tip(self, self.tip)
 
     def deactivate(self) -> None:
@@ -168,7 +199,7 @@ class NodeWatch:
         self.latency_s = clock() - asked
 
         if self._poll_fault is not None:
-            self._template_now.set()  # a node that comes back shows first that it is ready
+            self._expect_template()  # a node that comes back shows first that it is ready
         self._poll_fault = None
         if best != self.best:
             self._move_to(best)
@@ -183,23 +214,47 @@ class NodeWatch:
         self._failures += 1
         self._identified = False  # what answers next may be another node
         self._poll_fault = fault
+        self._expect_no_template()
         self.template = None  # and has to show again that it is ready
         self.latency_s = None
         self._judge()
 
     def _move_to(self, best: bytes) -> None:
         self.best = best
-        self._template_now.set()
+        self._strays = 0
         self._best_moved.set()
+        self._expect_template()
+
+    def _expect_template(self) -> None:
+        """Ask for a template on the best block, and mind how long it takes."""
+        self._template_now.set()
+        self._expect_no_template()
+        loop = asyncio.get_running_loop()
+        self._late = loop.call_later(LATE_S, self._template_is_late)
+
+    def _expect_no_template(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
+
+    def _template_is_late(self) -> None:
+        """A fault, so that another node takes over; the call that hangs may yet be answered."""
+        self._late = None
+        if self.fault is None:
+            self._template_fault = TemplateLate(
+                f"node {self.name} has no template on its best block after {LATE_S:g} s"
+            )
+            self._judge()
+
+    def _stands_on_best(self, template: Template | None) -> TypeGuard[Template]:
+        return template is not None and template.prevhash == self.best
 
     async def _tell_tip(self, best: bytes) -> None:
         tip = await ask_tip(self.rpc, best, POLL_TIMEOUT_S)
         if self.best != best:
             return
         self.tip, self.height = tip, tip.height
-        # A template for it that came first has said everything.
-        if self.template is None or self.template.prevhash != best:
-            self._news.tip(self, tip)
+        self._news.tip(self, tip)
 
     async def _refresh(self) -> None:
         while True:
@@ -209,7 +264,9 @@ class NodeWatch:
                 await self._fetch()
 
     def _refresh_pause(self) -> float:
-        if self._template_fault is not None:
+        if self._strays:
+            return min(_STRAY_PAUSE_S * (1 << self._strays - 1), POLL_S)
+        if self._template_failures:
             return _back_off(self._template_failures)
         return self._refresh_s if self._active.is_set() else _STANDBY_REFRESH_S
 
@@ -227,12 +284,15 @@ class NodeWatch:
             best = await ask_best(self.rpc, POLL_TIMEOUT_S)
             if best != self.best:
                 self._move_to(best)
+                self._poll_now.set()  # for the facts of the new tip
             if template.prevhash != best:
+                self._strays = min(self._strays + 1, _MOST_STRAYS)
                 await asyncio.sleep(_LEAST_PAUSE_S)
-                self._template_now.set()
                 return
             self._template_now.clear()  # this is the template that the move asked for
 
+        self._expect_no_template()
+        self._strays = 0
         self.height = template.height - 1
         self.template = template
         self.template_at = asyncio.get_running_loop().time()
@@ -250,7 +310,7 @@ class NodeWatch:
             self._template_taken.clear()
             template = self.template
             # With a template of an older tip the longpoll would return at once, for nothing.
-            if template is None or template.longpollid is None or template.prevhash != self.best:
+            if not self._stands_on_best(template) or template.longpollid is None:
                 await _within(self._template_taken, POLL_S)
                 continue
 
@@ -263,7 +323,7 @@ class NodeWatch:
                 self.poll_now()  # it broke off: perhaps the node is gone
                 await _within(self._best_moved, _LONGPOLL_PAUSE_S)
                 continue
-            if news is not None and news.prevhash == template.prevhash:
+            if news is not None and self._stands_on_best(template):
                 if clock() - asked < _LONGPOLL_TOO_SOON_S:
                     await _within(self._best_moved, _LONGPOLL_PAUSE_S)
 

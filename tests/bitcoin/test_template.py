@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -258,6 +259,7 @@ def test_an_empty_block_pays_the_subsidy_and_no_fees() -> None:
 
 def test_an_empty_block_without_segwit_has_no_commitment() -> None:
     reply = make_reply() | {"rules": [], "height": 5, "transactions": []}
+    reply["coinbasevalue"] = subsidy(5, REGTEST.halving_interval)
     empty = empty_successor(parse_template(reply, REGTEST), TIP, 1, 2, REGTEST)
     assert empty is not None and empty.witness_commitment == b""
 
@@ -274,6 +276,24 @@ def test_at_a_retarget_nobody_knows_the_next_target(network: Network) -> None:
     assert empty_successor(template_at(2015, network), TIP, 1, 2, network) is None
     assert empty_successor(template_at(2014, network), TIP, 1, 2, network) is not None
     assert empty_successor(template_at(2016, network), TIP, 1, 2, network) is not None
+
+
+@pytest.mark.parametrize("sats", [-1, 1, 3_125_000])
+def test_a_value_that_is_not_subsidy_and_fees_leaves_the_empty_block_out(sats: int) -> None:
+    template = template_at(951659, MAIN)
+    odd = replace(template, coinbasevalue=template.coinbasevalue + sats)
+    assert empty_successor(odd, TIP, 1, 2, MAIN) is None
+
+
+def test_fees_that_the_node_left_out_are_unknown_and_not_zero() -> None:
+    unknown = entry(PLAIN, 1000)
+    del unknown["fee"]
+    reply = make_reply() | {
+        "height": 951659,
+        "transactions": [unknown],
+        "coinbasevalue": subsidy(951659, MAIN.halving_interval) + 1000,
+    }
+    assert empty_successor(parse_template(reply, MAIN), TIP, 1, 2, MAIN) is None
 
 
 @pytest.mark.parametrize("network", [TESTNET4, SIGNET])

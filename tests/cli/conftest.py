@@ -25,6 +25,7 @@ class World:
     def __init__(self) -> None:
         self.url = ""
         self.results: dict[str, Any] = {
+            "getblockchaininfo": {},  # bcoin's, but for the chain's name
             "getblockhash": REGTEST.genesis_hex,
             "getblocktemplate": _template(),
         }

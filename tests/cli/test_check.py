@@ -68,7 +68,7 @@ async def test_a_node_on_another_chain_is_named_with_its_chain(
     assert "is on main, the config says regtest" in found["node[0]"]
     world.results["getblockhash"] = "00" * 32
     found = await faults(config)
-    assert "a chain that baseload does not know" in found["node[0]"]
+    assert "a chain that begins with the block 0000" in found["node[0]"]
 
 
 async def test_a_node_that_gives_no_template_is_quoted(config: PoolConfig, world: World) -> None:
@@ -173,6 +173,18 @@ def test_a_file_without_problems_is_tried_out_when_asked(good_file: Path) -> Non
     assert check(good_file) == []
     (problem,) = check(good_file, live=True)
     assert problem.key == "node[0]"
+
+
+def test_a_data_dir_that_can_not_be_made_is_found_without_trying_the_rest(
+    good_file: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    inside = str(tmp_path / "file" / "data")
+    good_file.write_text(good_file.read_text().replace(str(tmp_path / "data"), inside))
+    (problem,) = check(good_file)
+    assert problem.key == "data_dir"
+    assert [one.key for one in check(good_file, live=True)].count("data_dir") == 1
+    assert not (tmp_path / "data").exists()
 
 
 @pytest.mark.parametrize("name", ["gone.toml", "."])

@@ -68,6 +68,11 @@ def test_a_password_without_a_user_is_refused(document: Document, complaints: Co
     assert complaints(document).keys() == {"node[0].user"}
 
 
+def test_an_empty_user_is_refused(document: Document, complaints: Complaints) -> None:
+    document["node"][0]["user"] = ""
+    assert "is empty" in complaints(document)["node[0].user"]
+
+
 def test_two_passwords_are_one_too_many(
     document: Document, complaints: Complaints, secret: Path
 ) -> None:

@@ -11,8 +11,6 @@ from stratum.mining.settings import PayoutSettings
 Document = dict[str, Any]
 Complaints = Callable[..., dict[str, str]]
 
-DESCRIPTORS = ("fee_descriptor", "reserve_descriptor", "carry_descriptor")
-
 
 @pytest.mark.parametrize("scheme", ["solo", "prop"])
 def test_both_schemes_are_read(document: Document, scheme: str) -> None:
@@ -84,14 +82,6 @@ def test_a_fee_or_reserve_is_never_read_and_forgotten(
     assert "not available in this version" in complaints(document)[f"payout.{key}"]
     document["payout"][key] = 10_001
     assert "write 0 to 10000" in complaints(document)[f"payout.{key}"]
-
-
-@pytest.mark.parametrize("key", DESCRIPTORS)
-def test_a_descriptor_is_never_read_and_forgotten(
-    document: Document, complaints: Complaints, key: str
-) -> None:
-    document["payout"][key] = "wpkh(xpub)#checksum"
-    assert "not available in this version" in complaints(document)[f"payout.{key}"]
 
 
 def test_the_least_payout_is_accepted_as_whole_sats(

@@ -92,6 +92,52 @@ def test_records_across_many_chunks_are_found_by_their_type(opened: Opener, tmp_
     assert sum(isinstance(record, ShareRecord) for _, record in read(tmp_path)) == 8_995
 
 
+def test_shares_are_counted_without_a_gap_across_restarts(opened: Opener, tmp_path: Path) -> None:
+    for _ in range(3):
+        log = opened()
+        log.append(RecordType.JOB, {})
+        for _ in range(2):
+            log.append_share(share(edge_seq=log.next_edge_seq))
+        with file_size_limit(80), pytest.raises(StorageFull):
+            log.append_share(share(edge_seq=log.next_edge_seq))
+        log.close()
+    counts = [record.edge_seq for _, record in read(tmp_path) if isinstance(record, ShareRecord)]
+    assert counts == list(range(6))
+
+
+def test_bodies_of_other_types_are_not_read(opened: Opener, tmp_path: Path) -> None:
+    log = opened()
+    log.append(RecordType.JOB, {"height": 7})
+    log.append(RecordType.WORKER, {"name": "a"})
+    log.append(RecordType.ACCOUNT, {"name": "b"})
+    bodies = tmp_path / "log" / "bodies"
+    bodies.write_bytes(bytes(9) + bodies.read_bytes()[9:])  # the job's is damaged
+    wanted = log.bodies(RecordType.WORKER, RecordType.ACCOUNT)
+    assert [(index, record.body["name"]) for index, record in wanted] == [(1, "a"), (2, "b")]
+    with pytest.raises(LogDamaged, match="body of the JOB record"):
+        list(log.bodies())
+
+
+def test_body_that_takes_the_place_of_a_synced_one_of_its_length_is_synced_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Log(tmp_path, on_failure=no_failure, sync_interval=3600) as log:
+
+        def full(leaf: bytes) -> int:
+            log._sync()  # in its thread: between the body and its leaf
+            raise StorageFull("no room")
+
+        with monkeypatch.context() as disk, pytest.raises(StorageFull):
+            disk.setattr(log, "_append_leaf", full)
+            log.append(RecordType.JOB, {"height": 1})
+        log.append(RecordType.JOB, {"height": 2})
+
+        synced: list[int] = []
+        monkeypatch.setattr(os, "fdatasync", synced.append)
+        log._sync()
+        assert synced == [log._files.bodies_fd, log._files.leaves_fd]
+
+
 def test_second_writer_is_the_operators_problem(opened: Opener, tmp_path: Path) -> None:
     first = opened()
     with pytest.raises(DataDirLocked, match="in use by another") as caught:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from stratum.ledger.errors import LogDamaged
 from stratum.ledger.log import Log
 from stratum.ledger.reading import Record, read
-from stratum.ledger.records import RecordType
+from stratum.ledger.records import RecordType, ShareRecord
 from tests.ledger.conftest import no_failure, share
 
 NAMES = ("leaves", "bodies", "synced")
@@ -153,3 +153,36 @@ def test_damage_stops_the_start_with_what_to_do_and_changes_nothing(tmp_path: Pa
     with pytest.raises(LogDamaged, match="holds 11 records, 12 had been synced: restore the log"):
         Log(tmp_path, on_failure=no_failure)
     assert (tmp_path / "log" / "leaves").read_bytes() == WRITTEN.leaves[:-80]
+
+
+@pytest.mark.parametrize("hole", range(0, 80, 16))
+@pytest.mark.parametrize("to_the_end", [False, True])
+def test_share_of_which_a_page_never_landed_ends_the_log(
+    tmp_path: Path, hole: int, to_the_end: bool
+) -> None:
+    size = 80 - hole if to_the_end else 16
+    leaves = bytearray(WRITTEN.leaves)
+    leaves[80 + hole : 80 + hole + size] = bytes(size)
+    WRITTEN.put(tmp_path, leaves=bytes(leaves), bodies=WRITTEN.bodies, synced=0)
+    assert reopened(tmp_path) == WRITTEN.records[:1]
+
+
+@pytest.mark.parametrize("job_index", [1, 5, 2**64 - 1])
+def test_share_on_what_is_no_job_ends_the_log(tmp_path: Path, job_index: int) -> None:
+    leaves = WRITTEN.leaves[:160] + share(2, job_index=job_index).pack() + WRITTEN.leaves[240:]
+    WRITTEN.put(tmp_path, leaves=leaves, bodies=WRITTEN.bodies, synced=0)
+    assert reopened(tmp_path) == WRITTEN.records[:2]
+
+
+@given(st.integers(0, len(WRITTEN.leaves)), st.integers(0, len(WRITTEN.records)))
+def test_shares_are_counted_on_from_those_that_stand(leaf_bytes: int, synced: int) -> None:
+    kept = WRITTEN.records[: leaf_bytes // 80]
+    with tempfile.TemporaryDirectory() as name:
+        WRITTEN.put(
+            Path(name),
+            leaves=WRITTEN.leaves[:leaf_bytes],
+            bodies=WRITTEN.bodies,
+            synced=min(synced, len(kept)),
+        )
+        with Log(Path(name), on_failure=no_failure) as log:
+            assert log.next_edge_seq == sum(isinstance(one, ShareRecord) for one in kept)

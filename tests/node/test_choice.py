@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stratum.node.choice import BEHIND_S, FIRST_WORD_S, PATIENCE_S, PROOF_S, Choice
+from stratum.node.choice import BEHIND_S, FIRST_WORD_S, PROOF_S, Choice
+from stratum.node.watch import PATIENCE_S
 
 HEIGHT = 100
 
@@ -39,7 +40,7 @@ def test_preferred_node_that_is_known_to_be_down_is_not_waited_for() -> None:
 
 def test_faulty_node_is_left_at_once_for_a_healthy_one() -> None:
     choice = _two()
-    choice.faulty(0, 1, silent=True)
+    choice.faulty(0, 1, patience_s=PATIENCE_S)
     assert choice.decide(1) == 1
 
 
@@ -67,7 +68,7 @@ def test_only_node_is_kept_through_a_short_silence_but_not_a_long_one() -> None:
     choice = Choice(1, 0)
     choice.healthy(0, HEIGHT, 0)
     choice.decide(0)
-    choice.faulty(0, 1, silent=True)
+    choice.faulty(0, 1, patience_s=PATIENCE_S)
     assert choice.decide(1) == 0
     assert choice.decide(1 + PATIENCE_S) is None
 
@@ -104,6 +105,55 @@ def test_a_new_block_that_reaches_one_node_first_moves_nothing() -> None:
     assert choice.decide(30) == 0
 
 
+def test_standby_below_the_told_height_waits_for_the_better_ones_return() -> None:
+    choice = _two()
+    choice.healthy(0, HEIGHT + 1, 1)
+    assert choice.decide(1) == 0
+    choice.faulty(0, 2, patience_s=PATIENCE_S)
+    for now in (2, 1 + PATIENCE_S + 2, 1 + BEHIND_S - 0.1):
+        choice.healthy(1, HEIGHT, now)
+        assert choice.decide(now) == 0
+    assert choice.decide(1 + BEHIND_S) == 1
+
+
+def test_standby_that_catches_up_takes_over_at_once() -> None:
+    choice = _two()
+    choice.healthy(0, HEIGHT + 1, 1)
+    choice.decide(1)
+    choice.faulty(0, 2)
+    assert choice.decide(2) == 0
+    choice.healthy(1, HEIGHT + 1, 3)
+    assert choice.decide(3) == 1
+
+
+def test_dead_node_is_left_at_once_for_one_of_the_same_height() -> None:
+    choice = _two()
+    choice.faulty(0, 1)
+    assert choice.decide(1) == 1
+
+
+def test_preferred_node_that_comes_back_lower_waits_until_it_has_caught_up() -> None:
+    choice = _two()
+    choice.faulty(0, 1)
+    choice.decide(1)
+    choice.healthy(0, HEIGHT, 2)
+    choice.healthy(1, HEIGHT + 1, 2)
+    choice.decide(2)
+    assert choice.decide(2 + PROOF_S + 1) == 1
+    choice.healthy(0, HEIGHT + 1, 9)
+    assert choice.decide(9) == 0
+
+
+def test_active_nodes_own_reorganisation_to_fewer_blocks_is_followed() -> None:
+    choice = _two()
+    choice.healthy(0, HEIGHT + 1, 1)
+    choice.decide(1)
+    choice.healthy(0, HEIGHT, 2)
+    assert choice.decide(2) == 0
+    choice.faulty(0, 3)
+    assert choice.decide(3) == 1
+
+
 _verdicts = st.lists(
     st.tuples(
         st.integers(0, 2),
@@ -117,27 +167,30 @@ _verdicts = st.lists(
 
 @settings(deadline=None)
 @given(_verdicts)
-def test_active_node_is_healthy_or_briefly_silent_and_never_none_beside_a_good_one(
+def test_active_node_is_good_or_waited_for_and_rigs_do_not_go_back_soon(
     verdicts: list[tuple[int, str, int, float]],
 ) -> None:
     choice = Choice(3, 0)
-    last: dict[int, str] = {}
+    last: dict[int, tuple[str, int]] = {}
     now = 0.0
+    told, told_at = -1, -BEHIND_S
     for index, verdict, height, pause in verdicts:
         now += pause
-        last[index] = verdict
+        last[index] = verdict, height
         if verdict == "healthy":
             choice.healthy(index, height, now)
         else:
-            choice.faulty(index, now, silent=verdict == "silent")
-        active = choice.decide(now)
+            choice.faulty(index, now, patience_s=PATIENCE_S if verdict == "silent" else 0.0)
+        before, active = choice.active, choice.decide(now)
 
-        good = [one for one, said in last.items() if said == "healthy"]
+        good = {one: height for one, (said, height) in last.items() if said == "healthy"}
+        # The highest of the good ones is behind nobody: passed over only for what rigs have.
+        waits = now - told_at < BEHIND_S and all(height < told for height in good.values())
         if active is None:
-            # Nobody is good, or the start still waits, or every good one is behind: impossible,
-            # as the highest of them is behind nobody.
-            assert not good or now < FIRST_WORD_S
-        elif good:
-            assert active in good
+            assert not good or waits or now < FIRST_WORD_S
+        elif active not in good:
+            assert active == before
+            assert waits if good else last[active][0] == "silent"
         else:
-            assert last[active] == "silent"
+            assert active == before or good[active] >= told or now - told_at >= BEHIND_S
+            told, told_at = good[active], now

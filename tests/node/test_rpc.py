@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from aiohttp import web
 from stratum.errors import NodeError
 from stratum.node import rpc as rpc_module
 from stratum.node.devnet import DevNode
-from stratum.node.rpc import NodeRpc, NodeTimeout
+from stratum.node.rpc import NodeBusy, NodeRpc, NodeTimeout
 from stratum.node.settings import NodeSettings
 from tests.node.world import Answerer, http_server
 from tests.peers.node import free_port
@@ -89,6 +90,43 @@ async def test_cookie_is_read_again_when_the_node_refuses_it(
         assert await rpc.call("getblockcount") == 0
 
 
+async def test_two_calls_that_are_refused_at_once_both_go_on_with_the_new_cookie(
+    http: aiohttp.ClientSession, tmp_path: Path
+) -> None:
+    cookie = tmp_path / ".cookie"
+    cookie.write_text("__cookie__:first")
+    fresh = "Basic " + b64encode(b"__cookie__:second").decode()
+    both_asked, first_done = asyncio.Event(), asyncio.Event()
+    refused: list[str] = []
+
+    async def restarted(request: web.Request) -> web.Response:
+        method = (await request.json())["method"]
+        if request.headers["Authorization"] == fresh:
+            return web.json_response({"result": method, "error": None})
+        refused.append(method)
+        if len(refused) == 2:
+            cookie.write_text("__cookie__:second")
+            both_asked.set()
+        await both_asked.wait()
+        if method == "submitblock":  # refused only when the other has read the new cookie
+            await first_done.wait()
+        return web.Response(status=401)
+
+    async with http_server(restarted) as url:
+        rpc = NodeRpc(NodeSettings(url, cookie_file=cookie), http)
+        slow = asyncio.create_task(rpc.call("submitblock"))
+        fast = asyncio.create_task(rpc.call("getbestblockhash"))
+        assert await fast == "getbestblockhash"
+        first_done.set()
+        assert await slow == "submitblock"
+
+
+async def test_closed_session_is_a_node_error(http: aiohttp.ClientSession) -> None:
+    await http.close()
+    with pytest.raises(NodeError, match="this program is stopping"):
+        await NodeRpc(NodeSettings("http://127.0.0.1:1"), http).call("getblockcount")
+
+
 async def test_cookie_of_another_node_is_refused_in_words(
     http: aiohttp.ClientSession, tmp_path: Path
 ) -> None:
@@ -139,6 +177,16 @@ async def test_http_refusals_are_told_in_the_nodes_terms(
     http: aiohttp.ClientSession, status: int, word: str
 ) -> None:
     assert word in str(await _fault(http, _says(status, "")))
+
+
+async def test_node_that_is_starting_or_overloaded_is_busy_and_not_gone(
+    http: aiohttp.ClientSession,
+) -> None:
+    starting = '{"error":{"code":-28,"message":"Loading block index"},"result":null}'
+    assert isinstance(await _fault(http, _says(500, starting)), NodeBusy)
+    assert isinstance(await _fault(http, _says(503, "Work queue depth exceeded")), NodeBusy)
+    no_peers = '{"error":{"code":-9,"message":"not connected"},"result":null}'
+    assert not isinstance(await _fault(http, _says(500, no_peers)), NodeBusy)
 
 
 async def test_redirect_is_not_followed_with_our_credentials(http: aiohttp.ClientSession) -> None:

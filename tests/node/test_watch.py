@@ -136,6 +136,30 @@ async def test_node_that_ignores_longpollid_is_not_asked_without_end(
         assert node.asked.count("getblocktemplate") < 6
 
 
+async def test_node_whose_template_does_not_follow_its_tip_is_asked_ever_less() -> None:
+    old: dict[str, Any] = {}
+    since: list[float] = []
+    enough = asyncio.Event()
+
+    async def stale(params: list[Any]) -> Any:
+        since.append(asyncio.get_running_loop().time())
+        if len(since) == 6:
+            enough.set()
+        return old
+
+    async with OddNode() as node:
+        node.without_longpoll()
+        async with watched(node.settings) as (_, listener):
+            await listener.until(lambda: listener.templates)
+            old |= await node.usual("getblocktemplate", [{"rules": ["segwit"]}])
+            node.odd["getblocktemplate"] = stale
+            await node.mine()
+            await asyncio.wait_for(enough.wait(), 20)
+            # 0.05, 0.1, 0.2, 0.4, 0.8 s between the six, and not a word that it were good.
+            assert since[5] - since[0] > 1.5
+            await listener.until(lambda: listener.faults(node.settings.name)[-1])
+
+
 async def test_standby_is_not_longpolled() -> None:
     async with OddNode() as first, OddNode(first.chain, first.mempool) as second:
         async with watched(first.settings, second.settings) as (nodes, listener):

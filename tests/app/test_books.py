@@ -1,0 +1,280 @@
+"""What the log says of a pool's shares, and what a pool does without room for it."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from stratum.app import books as books_module
+from stratum.events import BlockFate
+from stratum.ledger.errors import LogFailed, StorageFull
+from stratum.ledger.log import Log
+from stratum.ledger.reading import BodyRecord, read
+from stratum.ledger.records import RecordType
+from stratum.mining.settings import TierSettings
+from stratum.protocol.messages import swap_words
+from tests.app.auditor import audit
+from tests.app.world import TIER, Clock, HandRig, World, a_node, a_pool
+
+P2WPKH = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
+P2PKH = "mipcBbFg9gMiCh81Kj8tqqdgoZub1ZJRfn"
+
+
+class Disk:
+    """A disk that is full, or fails for good, while a test says so."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.fault: Exception | None = None
+        write = Log._write
+
+        def maybe(log: Log, descriptor: int, data: bytes, offset: int) -> None:
+            if self.fault is not None:
+                raise self.fault
+            write(log, descriptor, data, offset)
+
+        monkeypatch.setattr(Log, "_write", maybe)
+
+    def fill(self) -> None:
+        self.fault = StorageFull("no room in the log: the disk is full")
+
+    def empty(self) -> None:
+        self.fault = None
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
+    return Disk(monkeypatch)
+
+
+def errors(caplog: pytest.LogCaptureFixture) -> list[str]:
+    name = books_module.__name__
+    return [
+        one.message for one in caplog.records if one.name == name and one.levelno >= logging.WARNING
+    ]
+
+
+def bodies(data_dir: Path, kind: RecordType) -> list[dict[str, object]]:
+    records = [record for _, record in read(data_dir) if isinstance(record, BodyRecord)]
+    return [record.body for record in records if record.leaf.type is kind]
+
+
+async def accepted(rig: HandRig, count: int = 1, first: int = 0) -> list[bytes]:
+    """Make so many accepted shares; their hashes."""
+    shares = [rig.share(nth) for nth in range(first, first + count)]
+    for share in shares:
+        answer = await rig.submit(share)
+        assert answer["result"] is True, answer
+    return [share.block_hash for share in shares]
+
+
+# -- the auditor ---------------------------------------------------------------------------
+
+
+async def test_every_accepted_share_can_be_hashed_again_from_the_log_alone(
+    tmp_path: Path,
+) -> None:
+    hard = replace(TIER, difficulty=2**-26)
+    async with a_pool(tmp_path, listen=(TIER, hard)) as (world, node):
+        node.mempool.add(5)
+        users = ["farm.one", f"{P2WPKH}.two", f"{P2PKH}.three", P2WPKH, "farm.other.name"]
+        hashes: dict[str, list[bytes]] = {}
+        for place, user in enumerate(users):
+            rig = await world.rig(user, tier=place % 2)
+            hashes[user] = await accepted(rig, 3)
+        # On the next block, with its transactions, a block of ours among the shares.
+        solution = rig.solve(9)
+        assert (await rig.submit(solution))["result"] is True
+        hashes[users[-1]].append(solution.block_hash)
+        while swap_words(bytes.fromhex(rig.job[1])) != solution.block_hash or not rig.job[4]:
+            await rig.next_job()
+        hashes[users[-1]] += await accepted(rig, 3)
+
+    audited = audit(tmp_path)
+    assert len(audited) == sum(map(len, hashes.values()))
+    for place, user in enumerate(users):
+        account, _, worker = user.partition(".")
+        of_user = [one for one in audited if (one.account, one.worker) == (account, worker)]
+        assert [one.block_hash for one in of_user] == hashes[user]
+        assert {one.share.flags >> 8 for one in of_user} == {place % 2}
+        assert {one.share.weight for one in of_user} == {2**6 if place % 2 else 2**4}
+    assert [body["hash"] for body in bodies(tmp_path, RecordType.BLOCK)] == [solution.block_hash]
+
+
+async def test_shares_with_rolled_versions_can_be_hashed_again(tmp_path: Path) -> None:
+    async with a_pool(tmp_path) as (world, _):
+        rig = await world.connect()
+        options = {"version-rolling.mask": "1fffe000", "version-rolling.min-bit-count": 2}
+        await rig.call("mining.configure", [["version-rolling"], options])
+        await rig.ready()
+        share = rig.share(version_bits=0x0ABCE000)
+        assert (await rig.submit(share))["result"] is True
+    (audited,) = audit(tmp_path)
+    assert audited.block_hash == share.block_hash
+    assert audited.share.version & 0x1FFFE000 == 0x0ABCE000
+
+
+async def test_books_go_on_over_a_restart(tmp_path: Path) -> None:
+    hashes: list[bytes] = []
+    async with a_node() as node:
+        for _ in range(3):
+            async with World(tmp_path, node.settings) as world:
+                hashes += await accepted(await world.rig("farm.same"), 2)
+    audited = audit(tmp_path)
+    assert [one.block_hash for one in audited] == hashes
+    assert len({(one.share.account_id, one.share.worker_id) for one in audited}) == 1
+    assert len(bodies(tmp_path, RecordType.POLICY)) == 3
+
+
+async def test_block_and_its_fates_are_written_down(tmp_path: Path) -> None:
+    async with a_pool(tmp_path) as (world, _):
+        rig = await world.rig("farm.finder")
+        solution = rig.solve()
+        await rig.submit(solution)
+        await world.listener.until(world.listener.fates)
+    (block,) = bodies(tmp_path, RecordType.BLOCK)
+    assert block["hash"] == solution.block_hash
+    assert (block["height"], block["worker"]) == (1, "farm.finder")
+    (status,) = bodies(tmp_path, RecordType.BLOCK_STATUS)
+    assert (status["hash"], status["fate"]) == (solution.block_hash, "accepted")
+
+
+# -- no room -------------------------------------------------------------------------------
+
+
+async def test_full_log_refuses_shares_and_submits_blocks(
+    tmp_path: Path, disk: Disk, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with a_pool(tmp_path) as (world, node):
+        rig = await world.rig()
+        await accepted(rig)
+        disk.fill()
+        for nth in range(1, 6):
+            answer = await rig.submit(rig.share(nth))
+            assert answer["error"] == [20, "storage full", None]
+        assert len(errors(caplog)) == 1, "not a line for each share"
+
+        solution = rig.solve(7)
+        assert (await rig.submit(solution))["error"] == [20, "storage full", None]
+        await world.listener.until(world.listener.fates)
+        assert world.listener.fates() == [BlockFate.ACCEPTED]
+        assert node.chain.tip.block_hash == solution.block_hash
+
+        # The job on the new tip was made without room too; the next one is not.
+        disk.empty()
+        template = world.template
+        while template.prevhash != solution.block_hash:
+            await rig.next_job()
+            template = world.template
+        world.service._last_template -= 100
+        world.service._on_template(template)
+        job_id = f"{world.service._pool.current.job_id}"  # type: ignore[union-attr]
+        while rig.job[0] != job_id:
+            await rig.next_job()
+        await accepted(rig, first=20)
+    assert len(audit(tmp_path)) == 2
+
+
+async def test_shares_on_a_job_that_is_not_in_the_log_are_refused(
+    tmp_path: Path, disk: Disk
+) -> None:
+    async with a_pool(tmp_path, clock=Clock()) as (world, _):
+        rig = await world.rig()
+        disk.fill()
+        world.service._on_template(replace(world.template, prevhash=b"\x05" * 32))
+        await rig.sync()
+        disk.empty()
+        assert rig.job[1] == swap_words(b"\x05" * 32).hex()
+        answer = await rig.submit(rig.share())
+        assert answer["error"] == [20, "storage full", None]
+    assert audit(tmp_path) == []
+
+
+async def test_full_disk_does_not_stop_the_start(tmp_path: Path, disk: Disk) -> None:
+    disk.fill()
+    async with a_pool(tmp_path) as (world, node):
+        rig = await world.rig()
+        assert (await rig.submit(rig.share()))["error"] == [20, "storage full", None]
+        solution = rig.solve(1)
+        await rig.submit(solution)
+        await world.listener.until(world.listener.fates)
+        assert node.chain.tip.block_hash == solution.block_hash
+    assert list(read(tmp_path)) == []
+
+
+async def test_log_that_failed_refuses_shares_without_an_exception(
+    tmp_path: Path, disk: Disk
+) -> None:
+    async with a_pool(tmp_path) as (world, _):
+        rig = await world.rig()
+        disk.fault = LogFailed("the log cannot be written")
+        assert (await rig.submit(rig.share()))["error"][0] == 20
+        await rig.sync()
+
+
+@pytest.mark.parametrize("how", ["removed", "replaced by a file"])
+async def test_templates_that_cannot_be_saved_stop_no_share(
+    how: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with a_pool(tmp_path, clock=Clock()) as (world, _):
+        shutil.rmtree(tmp_path / "templates")
+        if how != "removed":
+            (tmp_path / "templates").write_bytes(b"")
+        rig = await world.rig()
+        world.service._on_template(replace(world.template, prevhash=b"\x05" * 32))
+        await rig.sync()
+        assert rig.job[8] is True
+        await accepted(rig)
+        world.later(2)
+        await accepted(rig, first=1)
+    (error,) = errors(caplog)
+    assert "templates for blocks after a crash not saved" in error
+
+
+async def test_old_templates_make_room_for_new_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that our own templates fill has room again when they are forgotten."""
+    async with a_pool(tmp_path, clock=Clock()) as (world, _):
+        store = world.service._templates
+        save, room = store.save, 2
+
+        def save_where_room(work_id: int, body: dict[str, object]) -> None:
+            if len(list((tmp_path / "templates").iterdir())) >= room:
+                raise StorageFull("no room")
+            save(work_id, body)
+
+        monkeypatch.setattr(store, "save", save_where_room)
+        for number in range(1, 6):
+            template = replace(world.template, prevhash=bytes([number]) * 32)
+            world.service._on_template(template)
+            newest = world.service._pool.current
+            assert newest is not None
+            path = tmp_path / "templates" / f"{newest.work.work_id}.template"
+        assert path.exists()
+
+
+async def test_policy_tells_the_rules(tmp_path: Path) -> None:
+    tiers = (TierSettings("127.0.0.1", 0, 1.0, 1.0),)
+    async with a_pool(tmp_path, listen=tiers) as (world, _):
+        address = world.config.payout.address
+    (policy,) = bodies(tmp_path, RecordType.POLICY)
+    assert policy == {
+        "network": "regtest",
+        "scheme": "solo",
+        "address": address,
+        "unknown_worker": "operator",
+        "coinbase_tag": "/baseload/",
+        "weight_shift": 32,
+    }
+
+
+async def test_log_is_synced_when_the_pool_has_stopped(tmp_path: Path) -> None:
+    async with a_pool(tmp_path) as (world, _):
+        await accepted(await world.rig(), 3)
+        assert await world.stop() == 0
+        books = world.service._books
+        assert books.synced == books.records == len(list(read(tmp_path)))
