@@ -58,7 +58,7 @@ CORNERS = {
     "cffi": {"hashing.native"},
     # hashing itself only looks whether the extension is there, to name a broken build.
     "hashing._native": {"hashing.native", "hashing"},
-    "embit": {"stratum.bitcoin.address"},
+    "embit": {"stratum.bitcoin.address", "stratum.bitcoin.descriptor"},
 }
 
 
