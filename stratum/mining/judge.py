@@ -12,7 +12,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import hashing
-from stratum.bitcoin.target import hash_to_int
 from stratum.events import BlockFound
 from stratum.mining.jobs import Variant, Work
 from stratum.mining.rig import Rig, SentJob
@@ -87,7 +86,7 @@ def judge(site: Site, rig: Rig, submit: Submit, now: float) -> Judgement:
         return Judgement(Verdict.LIMITED, "too many shares on one block")
     if not site.record(_accepted(rig, submit, attempt, attempt.sent, checked)):
         return Judgement(Verdict.LIMITED, "storage full")
-    _credit(site, rig, attempt.sent.weight, checked.hash, now)
+    _credit(site, rig, attempt.sent.weight, now)
     return Judgement(Verdict.ACCEPTED)
 
 
@@ -165,10 +164,8 @@ def _accepted(
     )
 
 
-def _credit(site: Site, rig: Rig, weight: int, block_hash: bytes, now: float) -> None:
+def _credit(site: Site, rig: Rig, weight: int, now: float) -> None:
     rig.shares += 1
-    rig.weight_sum += weight
     rig.last_share = now
-    rig.best = max(rig.best, site.network.scale.weight_of_target(max(hash_to_int(block_hash), 1)))
     rig.meter.add(weight, now)
     site.totals.weight += weight

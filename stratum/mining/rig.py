@@ -49,8 +49,6 @@ class Rig:
     # What vardiff, statistics and pages read; never an event per share.
     shares: int = 0
     rejected: int = 0
-    weight_sum: int = 0
-    best: int = 0  # best share's difficulty in weight units
     last_share: float = 0.0
 
     def grant(self, offered_mask: int) -> int:
