@@ -67,10 +67,20 @@ class Books:
     def keep_work(self, work: Work) -> int:
         """Write a Work's record: the rule of its coinbases. Returns its log index."""
         self._unsaved.append(work)
+        index = self._append_job(work)
+        if index == NOT_KEPT:
+            logger.error("job of height %s not written down", work.template.height)
+        return index
+
+    def keep_again(self, work: Work) -> None:
+        """Write down now what could not be kept before: its next shares can be credited."""
+        if work.log_index == NOT_KEPT:
+            work.log_index = self._append_job(work)
+
+    def _append_job(self, work: Work) -> int:
         try:
             return self._log.append(RecordType.JOB, _job_body(work))
-        except (StorageFull, LogFailed) as exc:
-            logger.error("job of height %s not written down: %s", work.template.height, exc)
+        except (StorageFull, LogFailed):
             return NOT_KEPT
 
     def save_templates(self, live: set[int]) -> None:

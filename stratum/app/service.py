@@ -249,6 +249,8 @@ class PoolService:
                 logger.exception("the pool's timer failed; it goes on")
 
     def _tick(self, now: float) -> None:
+        if self._pool.current is not None:
+            self._books.keep_again(self._pool.current.work)
         self._refresh_if_due(now)
         self._close_if_starved(now)
         self._books.save_templates(self._pool.live_work_ids)

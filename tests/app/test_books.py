@@ -193,6 +193,21 @@ async def test_shares_on_a_job_that_is_not_in_the_log_are_refused(
     assert audit(tmp_path) == []
 
 
+async def test_job_that_found_no_room_is_written_down_once_there_is_some(
+    tmp_path: Path, disk: Disk
+) -> None:
+    clock = Clock()
+    async with a_pool(tmp_path, clock=clock) as (world, _):
+        rig = await world.rig()
+        disk.fill()
+        world.service._on_template(replace(world.template, prevhash=b"\x05" * 32))
+        await rig.sync()
+        disk.empty()
+        world.service._tick(clock())
+        await accepted(rig)
+    assert len(audit(tmp_path)) == 1
+
+
 async def test_full_disk_does_not_stop_the_start(tmp_path: Path, disk: Disk) -> None:
     disk.fill()
     async with a_pool(tmp_path) as (world, node):
