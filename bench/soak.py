@@ -22,6 +22,7 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from stratum.app.demo import ADDRESS
 from stratum.app.loop import run
 from stratum.app.service import PoolService
 from stratum.bitcoin.networks import REGTEST
@@ -29,14 +30,11 @@ from stratum.bitcoin.target import nbits_from_target
 from stratum.config import PoolConfig
 from stratum.events import Event, RigDisconnected
 from stratum.mining.settings import PayoutSettings, TierSettings
-from stratum.net.upstream import UpstreamConnection, connect, parse_url, redirected
+from stratum.net.upstream import dialer
 from stratum.node.devnet import DevNode
 from stratum.observability.settings import HttpSettings
-from stratum.protocol.upstream import Upstream, UpstreamSettings
-from stratum.protocol.upstream_events import ReconnectAsked
+from stratum.protocol.upstream import UpstreamSettings
 from stratum.rigs.virtual import VirtualRig
-
-ADDRESS = "bcrt1qft5p2uhsdcdc3l2ua4ap5qqfg4pjaqlp250x7us7a8qqhrxrxfsqseac85"
 
 RIGS = 12
 RATES = (5_000.0, 400_000.0)
@@ -161,11 +159,7 @@ async def _misfortunes(
 
 
 def _rig(service: PoolService, number: int, rate: float) -> VirtualRig:
-    address = parse_url(f"stratum+tcp://127.0.0.1:{service.server.ports[0]}")
-
-    async def dial(upstream: Upstream, asked: ReconnectAsked | None) -> UpstreamConnection:
-        return await connect(redirected(address, asked), upstream)
-
+    dial = dialer(f"stratum+tcp://127.0.0.1:{service.server.ports[0]}")
     name = f"soak.rig{number}"
     return VirtualRig(name, rate, UpstreamSettings(name), dial)
 

@@ -24,11 +24,10 @@ from stratum.config import PoolConfig
 from stratum.config.values import Endpoint
 from stratum.events import BlockFate, BlockFateChanged, Event
 from stratum.mining.settings import PayoutSettings, TierSettings
-from stratum.net.upstream import UpstreamConnection, connect, parse_url, redirected
+from stratum.net.upstream import dialer
 from stratum.node.devnet import DevNode
 from stratum.observability.settings import HttpSettings
-from stratum.protocol.upstream import Upstream, UpstreamSettings
-from stratum.protocol.upstream_events import ReconnectAsked
+from stratum.protocol.upstream import UpstreamSettings
 from stratum.rigs.virtual import VirtualRig
 from stratum.units import show_hashrate
 
@@ -96,11 +95,7 @@ async def _run(service: PoolService, rates: list[float], host: str, http_host: s
 
 
 def _rigs(host: str, port: int, rates: list[float]) -> Iterator[VirtualRig]:
-    address = parse_url(f"stratum+tcp://{Endpoint(_reachable(host), port)}")
-
-    async def dial(upstream: Upstream, asked: ReconnectAsked | None) -> UpstreamConnection:
-        return await connect(redirected(address, asked), upstream)
-
+    dial = dialer(f"stratum+tcp://{Endpoint(_reachable(host), port)}")
     for number, rate in enumerate(rates, 1):
         name = f"demo.rig{number}"
         settings = UpstreamSettings(name, "x", f"baseload-rig/{__version__}")

@@ -15,7 +15,6 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from functools import partial
 from typing import Any, Protocol, TextIO
 
 from rich.console import Console
@@ -24,9 +23,8 @@ from rich.markup import escape
 
 import hashing
 from stratum.errors import ConfigError, OutsideError, Problem
-from stratum.net.upstream import PoolAddress, UpstreamConnection, connect, parse_url, redirected
-from stratum.protocol.upstream import Upstream, UpstreamSettings
-from stratum.protocol.upstream_events import ReconnectAsked
+from stratum.net.upstream import PoolAddress, dialer, parse_url
+from stratum.protocol.upstream import UpstreamSettings
 from stratum.rigs.miner import (
     ConnectionDown,
     ConnectionUp,
@@ -87,7 +85,7 @@ async def mine(
     with _view(as_json, target, str(address)) as view:
         miner = Miner(
             UpstreamSettings(user, password),
-            partial(_open, address),
+            dialer(address),
             ProcessEngine(count),
             watch=watch,
         )
@@ -107,12 +105,6 @@ def usable_cores() -> int:
     if hasattr(os, "sched_getaffinity"):  # not on every system
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-async def _open(
-    address: PoolAddress, upstream: Upstream, asked: ReconnectAsked | None
-) -> UpstreamConnection:
-    return await connect(redirected(address, asked), upstream)
 
 
 async def _run(miner: Miner, view: View, out: TextIO) -> int:

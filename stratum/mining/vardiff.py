@@ -26,7 +26,6 @@ from stratum.units import DifficultyScale
 SHARE_INTERVAL = 5.0
 
 FIRST_LOOK = 20.0
-FIRST_SHARES = 8
 MEMORY = 1800.0
 
 #: A reconnecting rig flushes what it found meanwhile in one burst; one step believes this much.

@@ -15,7 +15,7 @@ import socket
 import ssl
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from types import TracebackType
 from urllib.parse import urlsplit
@@ -99,6 +99,19 @@ def _is_address(host: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def dialer(pool: PoolAddress | str) -> Dial:
+    """What a miner calls for each connection to a pool; it goes where the pool asked it to.
+
+    Raises ConfigError for a URL that can't be used.
+    """
+    address = parse_url(pool) if isinstance(pool, str) else pool
+
+    async def dial(upstream: Upstream, asked: ReconnectAsked | None) -> UpstreamConnection:
+        return await connect(redirected(address, asked), upstream)
+
+    return dial
 
 
 async def connect(
@@ -228,3 +241,6 @@ _CLOSE_S = 2.0
 
 #: An event loop's timers take no infinity.
 _FOREVER = 86400.0
+
+
+Dial = Callable[[Upstream, ReconnectAsked | None], Awaitable[UpstreamConnection]]

@@ -10,8 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stratum.mining.vardiff import FIRST_SHARES, MAX_RAISE, SHARE_INTERVAL, Vardiff, on_grid
+from stratum.mining.vardiff import MAX_RAISE, SHARE_INTERVAL, Vardiff, on_grid
 from stratum.units import DifficultyScale
+
+#: So many shares at once must be enough for the first adjustment (wire.md §3.2).
+FIRST_SHARES = 8
 
 MAIN = DifficultyScale(0)
 TEST = DifficultyScale(32)
