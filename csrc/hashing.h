@@ -1,5 +1,5 @@
 /*
- * The specification of baseload's C core: SHA-256, shares, nonce search.
+ * The specification of baseload's C core: SHA-256, shares, the log's slots, the gate.
  *
  * The C compiler reads this file through common.h, and cffi reads it as it is;
  * so it holds prototypes, integer constants, structs and comments, with no
@@ -93,14 +93,19 @@ void merkle_fold(uint8_t root32[32], const uint8_t leaf32[32], const uint8_t *br
 
 /** What all shares of one job have in common.
  *
+ *  coinbase = coinb1 | extranonce | coinb2 | payee | coinb2_end. The payee is the part
+ *  that differs from rig to rig, an output script with its length; it may be empty.
+ *
  *  The caller fills every member but the last, keeps what the pointers point
  *  at alive and unchanged, and calls share_job_init once.
  */
 struct share_job {
     const uint8_t *coinb1; /* coinbase before the extranonce, without witness */
     size_t coinb1_size;
-    const uint8_t *coinb2; /* coinbase after the extranonce */
+    const uint8_t *coinb2; /* coinbase after the extranonce, up to the payee */
     size_t coinb2_size;
+    const uint8_t *coinb2_end; /* coinbase after the payee */
+    size_t coinb2_end_size;
     const uint8_t *branch; /* 32 * branch_count bytes, as for merkle_fold */
     size_t branch_count;
     uint8_t prevhash[32];       /* internal order, as in the header */
@@ -120,12 +125,54 @@ void share_job_init(struct share_job *job);
  *       header80:     the header, for the log or for a block.
  *  In:  job:          initialised by share_job_init.
  *       extranonce:   extranonce1 then extranonce2, extranonce_size bytes.
+ *       payee:        payee_size bytes; may be NULL when payee_size is 0.
  *       version:      after version rolling: (job & ~mask) | (bits & mask).
  *       share_target: little-endian; met when hash <= target.
  */
 int share_check(uint8_t hash32[32], uint8_t header80[80], const struct share_job *job,
-                const uint8_t *extranonce, size_t extranonce_size, uint32_t version,
-                uint32_t ntime, uint32_t nonce, const uint8_t share_target[32]);
+                const uint8_t *extranonce, size_t extranonce_size, const uint8_t *payee,
+                size_t payee_size, uint32_t version, uint32_t ntime, uint32_t nonce,
+                const uint8_t share_target[32]);
+
+/* ---- The log's slots ------------------------------------------------------ */
+
+#define LEAF_SIZE 80
+#define SLOT_SIZE 96
+
+/** CRC-32C (RFC 3720, B.4), as it is stored: 0xe3069283 for the digits 1 to 9. */
+uint32_t crc32c(const uint8_t *data, size_t size);
+
+/** Where the next record goes: the slots of one segment, in memory that the caller mapped. */
+struct log_tail {
+    uint8_t *slots;         /* slot 0 of the segment */
+    uint64_t room;          /* slots that the segment has */
+    uint64_t used;          /* slots written; the rest is zeros */
+    uint64_t first_index;   /* log index of slot 0 */
+    uint64_t next_edge_seq; /* of the next share: how many the log has */
+    uint32_t edge_id;       /* at most 65535 */
+};
+
+/** Write one slot; its checksum last, so that nobody takes half of it for whole.
+ *  Out: slot96: u32 crc32c of the rest, u32 0, u64 index, leaf; little-endian.
+ */
+void slot_write(uint8_t slot96[96], uint64_t index, const uint8_t leaf80[80]);
+
+/** Count the whole slots at the start of a run: right checksum, right index.
+ *  Returns: how many; count when all are.
+ *  In:  slots: 96 * count bytes, the first with first_index.
+ */
+size_t slots_whole(const uint8_t *slots, size_t count, uint64_t first_index);
+
+/** Append a record. Does not look into it: next_edge_seq is the caller's affair.
+ *  Returns: 1 written; 0 when the segment is full, and then nothing changed.
+ */
+int log_append(struct log_tail *tail, const uint8_t leaf80[80]);
+
+/* ---- Fold ----------------------------------------------------------------- */
+
+/* ---- The gate ------------------------------------------------------------- */
+
+/* ---- Swarm ---------------------------------------------------------------- */
 
 /* ---- Nonce search --------------------------------------------------------- */
 

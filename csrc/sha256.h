@@ -58,9 +58,26 @@ static inline void store_be32(uint8_t *bytes, uint32_t word)
     memcpy(bytes, &word, sizeof word);
 }
 
+static inline uint32_t load_le32(const uint8_t *bytes)
+{
+    return (uint32_t)bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 |
+           (uint32_t)bytes[3] << 24;
+}
+
+static inline uint64_t load_le64(const uint8_t *bytes)
+{
+    return load_le32(bytes) | (uint64_t)load_le32(bytes + 4) << 32;
+}
+
 static inline void store_le32(uint8_t *bytes, uint32_t word)
 {
     memcpy(bytes, &word, sizeof word);
+}
+
+static inline void store_le64(uint8_t *bytes, uint64_t word)
+{
+    store_le32(bytes, (uint32_t)word);
+    store_le32(bytes + 4, (uint32_t)(word >> 32));
 }
 
 static inline void store_be64(uint8_t *bytes, uint64_t word)

@@ -24,7 +24,8 @@ void share_job_init(struct share_job *job)
 
 /* The coinbase's txid, internal order, from where share_job_init stopped. */
 static void coinbase_hash(uint8_t hash32[32], const struct share_job *job,
-                          const uint8_t *extranonce, size_t extranonce_size)
+                          const uint8_t *extranonce, size_t extranonce_size,
+                          const uint8_t *payee, size_t payee_size)
 {
     struct sha256_stream stream;
     size_t done = job->coinb1_size - job->coinb1_size % BLOCK_SIZE;
@@ -34,16 +35,19 @@ static void coinbase_hash(uint8_t hash32[32], const struct share_job *job,
     sha256_update(&stream, job->coinb1 + done, job->coinb1_size - done);
     sha256_update(&stream, extranonce, extranonce_size);
     sha256_update(&stream, job->coinb2, job->coinb2_size);
+    sha256_update(&stream, payee, payee_size);
+    sha256_update(&stream, job->coinb2_end, job->coinb2_end_size);
     sha256_finish_double(hash32, &stream);
 }
 
 int share_check(uint8_t hash32[32], uint8_t header80[80], const struct share_job *job,
-                const uint8_t *extranonce, size_t extranonce_size, uint32_t version,
-                uint32_t ntime, uint32_t nonce, const uint8_t share_target[32])
+                const uint8_t *extranonce, size_t extranonce_size, const uint8_t *payee,
+                size_t payee_size, uint32_t version, uint32_t ntime, uint32_t nonce,
+                const uint8_t share_target[32])
 {
     store_le32(header80, version);
     memcpy(header80 + 4, job->prevhash, 32);
-    coinbase_hash(header80 + 36, job, extranonce, extranonce_size);
+    coinbase_hash(header80 + 36, job, extranonce, extranonce_size, payee, payee_size);
     merkle_fold(header80 + 36, header80 + 36, job->branch, job->branch_count);
     store_le32(header80 + 68, ntime);
     store_le32(header80 + 72, job->nbits);

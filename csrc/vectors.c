@@ -136,10 +136,10 @@ static int worked_share(void)
     header_hash(hard, want80);
     hard[0]--;
 
-    int both = share_check(hash32, header80, &job, extranonce, sizeof extranonce, 0x20000000,
-                           0x578d7506, 0x5db75103, easy);
-    int network = share_check(hash32, header80, &job, extranonce, sizeof extranonce, 0x20000000,
-                              0x578d7506, 0x5db75103, hard);
+    int both = share_check(hash32, header80, &job, extranonce, sizeof extranonce, NULL, 0,
+                           0x20000000, 0x578d7506, 0x5db75103, easy);
+    int network = share_check(hash32, header80, &job, extranonce, sizeof extranonce, NULL, 0,
+                              0x20000000, 0x578d7506, 0x5db75103, hard);
     return both == (SHARE_MEETS_TARGET | SHARE_MEETS_NETWORK) &&
            network == SHARE_MEETS_NETWORK && memcmp(header80, want80, sizeof want80) == 0 &&
            equals_display(hash32,

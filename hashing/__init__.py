@@ -32,33 +32,41 @@ if TYPE_CHECKING or _wanted != "hashlib":
             " source tree, or set BASELOAD_HASHING=hashlib to run without C (slow)"
         ) from exc
     from hashing.native import (
+        LogTail,
         ShareJob,
         backend,
         backends,
         check_share,
+        crc32c,
         header_hash,
         merkle_fold,
         midstate,
+        pack_slot,
         search_nonce,
         sha256,
         sha256d,
         sha256d_headers,
         use,
+        whole_slots,
     )
 else:
     from hashing.reference import (
+        LogTail,
         ShareJob,
         backend,
         backends,
         check_share,
+        crc32c,
         header_hash,
         merkle_fold,
         midstate,
+        pack_slot,
         search_nonce,
         sha256,
         sha256d,
         sha256d_headers,
         use,
+        whole_slots,
     )
 
 if _wanted:
@@ -69,16 +77,20 @@ if _wanted:
 
 __all__ = [
     "CheckedShare",
+    "LogTail",
     "ShareJob",
     "backend",
     "backends",
     "check_share",
+    "crc32c",
     "header_hash",
     "merkle_fold",
     "midstate",
+    "pack_slot",
     "search_nonce",
     "sha256",
     "sha256d",
     "sha256d_headers",
     "use",
+    "whole_slots",
 ]

@@ -11,6 +11,10 @@ HEADER_SIZE = 80
 HASH_SIZE = 32
 NONCE_SPACE = 1 << 32
 
+#: A record of the share log, and the slot that holds it.
+LEAF_SIZE = 80
+SLOT_SIZE = 96
+
 
 class CheckedShare(NamedTuple):
     """The outcome of one share; hash and header are as the chain would hold them.

@@ -1,7 +1,7 @@
 """One pool, put together: the only place where its parts meet.
 
     nodes ──tip, template──▶ pool ──job──▶ server ──bytes──▶ rigs
-    rigs ──share──▶ session ──▶ books (log)
+    rigs ──share──▶ session ──▶ scribe (log)
                        └─block──▶ submitter ──▶ nodes
 
 News comes up as events and callables; what runs here is wiring, the order of a start and of a
@@ -20,9 +20,9 @@ from collections.abc import Callable
 
 import hashing
 from stratum import __version__
-from stratum.app.books import Books
 from stratum.app.clock import SteadyClock
 from stratum.app.layouts import LayoutProver
+from stratum.app.scribe import Scribe
 from stratum.app.session_key import session_key
 from stratum.app.view import View
 from stratum.bitcoin.target import display
@@ -104,12 +104,12 @@ class PoolService:
     def _put_together(self, config: PoolConfig, clock: Callable[[], float]) -> None:
         """Make the parts and wire them; nothing runs yet."""
         self._templates = TemplateStore(config.data_dir)
-        self._books = Books(self._log, self._templates)
+        self._scribe = Scribe(self._log, self._templates)
         self._pool = Pool(
             config.network,
             config.payout.coinbase_tag,
             first_work_id=int(clock()),
-            keep=self._books.keep_work,
+            keep=self._scribe.keep_work,
             ask=lambda question: self._prover.ask(question),
         )
         self._site = Site(
@@ -121,7 +121,7 @@ class PoolService:
                 session_key(config.data_dir), int.from_bytes(os.urandom(4), "big")
             ),
             gatekeeper=Gatekeeper(config.limits),
-            record=self._books.keep_share,
+            record=self._scribe.keep_share,
             found=self._on_block,
             emit=self._on_event,
             notice=WAITING,
@@ -136,7 +136,7 @@ class PoolService:
         )
         self._submitter = Submitter(config.data_dir / "spool", self._nodes, self._on_event)
         self._prover = LayoutProver(self._pool, self._nodes.prove, self.server.offer)
-        self.view = View(config, self._site, self.server, self._nodes, self._books, clock)
+        self.view = View(config, self._site, self.server, self._nodes, self._scribe, clock)
         self._metrics = Metrics(
             self.view.figures, version=__version__, sha256_backend=hashing.backend()
         )
@@ -176,7 +176,7 @@ class PoolService:
     def _take_up(self) -> None:
         """Go on from where an earlier run ended."""
         restored, unreadable = self._pool.restore(self._templates.load().values(), self._clock())
-        self._books.keep_policy(self._config)
+        self._scribe.keep_policy(self._config)
         logger.info(
             "baseload %s on %s, SHA-256 by %s, %s jobs of an earlier run kept for their blocks",
             __version__,
@@ -228,7 +228,7 @@ class PoolService:
             self._broadcast_new(job, clean, known, now)
         else:
             self._is_held_back = True
-        self._books.save_templates(self._pool.live_work_ids)
+        self._scribe.save_templates(self._pool.live_work_ids)
 
     def _broadcast_new(self, job: Job, clean: bool, known: float, now: float) -> None:
         """New work to every rig; nothing that can wait comes before it."""
@@ -250,10 +250,10 @@ class PoolService:
 
     def _tick(self, now: float) -> None:
         if self._pool.current is not None:
-            self._books.keep_again(self._pool.current.work)
+            self._scribe.keep_again(self._pool.current.work)
         self._refresh_if_due(now)
         self._close_if_starved(now)
-        self._books.save_templates(self._pool.live_work_ids)
+        self._scribe.save_templates(self._pool.live_work_ids)
 
     def _refresh_if_due(self, now: float) -> None:
         """Also without a node: a job with a new time keeps rigs from leaving (rule 22)."""
@@ -294,12 +294,12 @@ class PoolService:
         """Before anything else is done or said: the block leaves."""
         self._submitter.found(found)
         logger.warning("block %s at height %s found", display(found.block_hash), found.height)
-        self._books.keep_block(found)
+        self._scribe.keep_block(found)
         self._on_event(found)
 
     def _on_event(self, event: Event) -> None:
         if isinstance(event, BlockFateChanged):
-            self._books.keep_fate(event)
+            self._scribe.keep_fate(event)
         if isinstance(event, ActiveNodeChanged):
             self._node_changed(event)
         if isinstance(event, RigConnected | RigDisconnected):

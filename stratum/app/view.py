@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from stratum import __version__
-from stratum.app.books import Books
+from stratum.app.scribe import Scribe
 from stratum.bitcoin.target import difficulty_of_target, display
 from stratum.config import PoolConfig
 from stratum.config.values import Endpoint
@@ -35,14 +35,14 @@ class View:
         site: Site,
         server: Server,
         nodes: Nodes,
-        books: Books,
+        scribe: Scribe,
         clock: Callable[[], float],
     ) -> None:
         self._config = config
         self._site = site
         self._server = server
         self._nodes = nodes
-        self._books = books
+        self._scribe = scribe
         self._clock = clock
         self._started = clock()
         self._recent = RecentEvents(clock)
@@ -79,8 +79,8 @@ class View:
             jobs=self._site.pool.jobs_made,
             job_height=job.work.template.height if job else 0,
             ready=self.not_ready() is None,
-            log_records=self._books.records,
-            log_synced=self._books.synced,
+            log_records=self._scribe.records,
+            log_synced=self._scribe.synced,
             nodes=[
                 NodeFigures(node.name, node.fault is None, node.active, node.height or 0)
                 for node in self._nodes.states

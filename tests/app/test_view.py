@@ -41,7 +41,7 @@ async def test_status_and_figures_say_the_same_of_rigs_and_shares(tmp_path: Path
         assert rows[busy.user].difficulty == TIER.difficulty
         assert rows[busy.user].last_share_at == status.now
         assert (rows[idle.user].accepted, rows[idle.user].last_share_at) == (0, None)
-        assert figures.log_records == world.service._books.records > 3
+        assert figures.log_records == world.service._scribe.records > 3
         assert status.listens == [f"127.0.0.1:{world.service.server.ports[0]}"]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from stratum.app import books as books_module
+from stratum.app import scribe as scribe_module
 from stratum.events import BlockFate
 from stratum.ledger.errors import LogFailed, StorageFull
 from stratum.ledger.log import Log
@@ -51,7 +51,7 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
 
 
 def errors(caplog: pytest.LogCaptureFixture) -> list[str]:
-    name = books_module.__name__
+    name = scribe_module.__name__
     return [
         one.message for one in caplog.records if one.name == name and one.levelno >= logging.WARNING
     ]
@@ -291,5 +291,5 @@ async def test_log_is_synced_when_the_pool_has_stopped(tmp_path: Path) -> None:
     async with a_pool(tmp_path) as (world, _):
         await accepted(await world.rig(), 3)
         assert await world.stop() == 0
-        books = world.service._books
-        assert books.synced == books.records == len(list(read(tmp_path)))
+        scribe = world.service._scribe
+        assert scribe.synced == scribe.records == len(list(read(tmp_path)))

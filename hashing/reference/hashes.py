@@ -97,12 +97,13 @@ def merkle_fold(leaf: bytes, branch: Sequence[bytes]) -> bytes:
 class ShareJob:
     """What all shares of one job have in common.
 
-    coinb1 and coinb2 are the coinbase around the extranonce, without witness;
+    coinb1 and coinb2 are the coinbase around the extranonce, without witness. Where rigs are paid
+    differently, coinb2 ends before the payee's part of it and coinb2_end goes on after that;
     prevhash and branch are in internal order, network_target is an integer.
     Raises ValueError for a wrong length or a number out of range.
     """
 
-    __slots__ = ("branch", "coinb1", "coinb2", "nbits", "network_target", "prevhash")
+    __slots__ = ("branch", "coinb1", "coinb2", "coinb2_end", "nbits", "network_target", "prevhash")
 
     def __init__(
         self,
@@ -112,6 +113,7 @@ class ShareJob:
         prevhash: bytes,
         nbits: int,
         network_target: int,
+        coinb2_end: bytes = b"",
     ) -> None:
         expect_size("prevhash", prevhash, HASH_SIZE)
         expect_range("nbits", nbits, 1 << 32)
@@ -119,6 +121,7 @@ class ShareJob:
         joined_branch(branch)
         self.coinb1 = coinb1
         self.coinb2 = coinb2
+        self.coinb2_end = coinb2_end
         self.branch = tuple(branch)
         self.prevhash = prevhash
         self.nbits = nbits
@@ -132,19 +135,21 @@ def check_share(
     ntime: int,
     nonce: int,
     share_target: bytes,
+    payee: bytes = b"",
 ) -> CheckedShare:
     """Build a share's header, hash it and compare it with both targets.
 
     extranonce is extranonce1 then extranonce2; version is already merged with
-    the rolled bits; share_target is 32 bytes, little-endian, met when the hash
-    as a number is not above it. Raises ValueError for a wrong length or a
-    number that is not of 32 bits.
+    the rolled bits; payee goes between coinb2 and coinb2_end; share_target is
+    32 bytes, little-endian, met when the hash as a number is not above it.
+    Raises ValueError for a wrong length or a number that is not of 32 bits.
     """
     expect_size("share_target", share_target, HASH_SIZE)
     for name, value in (("version", version), ("ntime", ntime), ("nonce", nonce)):
         expect_range(name, value, 1 << 32)
 
-    root = merkle_fold(sha256d(job.coinb1 + extranonce + job.coinb2), job.branch)
+    coinbase = job.coinb1 + extranonce + job.coinb2 + payee + job.coinb2_end
+    root = merkle_fold(sha256d(coinbase), job.branch)
     tail = b"".join(value.to_bytes(4, "little") for value in (ntime, job.nbits, nonce))
     header = version.to_bytes(4, "little") + job.prevhash + root + tail
 

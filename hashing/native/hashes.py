@@ -114,7 +114,8 @@ def merkle_fold(leaf: bytes, branch: Sequence[bytes]) -> bytes:
 class ShareJob:
     """What all shares of one job have in common.
 
-    coinb1 and coinb2 are the coinbase around the extranonce, without witness;
+    coinb1 and coinb2 are the coinbase around the extranonce, without witness. Where rigs are paid
+    differently, coinb2 ends before the payee's part of it and coinb2_end goes on after that;
     prevhash and branch are in internal order, network_target is an integer.
     Raises ValueError for a wrong length or a number out of range.
     """
@@ -129,6 +130,7 @@ class ShareJob:
         prevhash: bytes,
         nbits: int,
         network_target: int,
+        coinb2_end: bytes = b"",
     ) -> None:
         expect_size("prevhash", prevhash, HASH_SIZE)
         expect_range("nbits", nbits, 1 << 32)
@@ -138,10 +140,13 @@ class ShareJob:
         job.network_target = target_bytes("network_target", network_target)
 
         # The struct points into these; they live as long as it does.
-        parts = [ffi.from_buffer(part) for part in (coinb1, coinb2, joined_branch(branch))]
-        job.coinb1, job.coinb2, job.branch = parts
+        parts = [
+            ffi.from_buffer(part) for part in (coinb1, coinb2, coinb2_end, joined_branch(branch))
+        ]
+        job.coinb1, job.coinb2, job.coinb2_end, job.branch = parts
         job.coinb1_size = len(coinb1)
         job.coinb2_size = len(coinb2)
+        job.coinb2_end_size = len(coinb2_end)
         job.branch_count = len(branch)
         lib.share_job_init(job)
         self._alive = parts
@@ -155,13 +160,14 @@ def check_share(
     ntime: int,
     nonce: int,
     share_target: bytes,
+    payee: bytes = b"",
 ) -> CheckedShare:
     """Build a share's header, hash it and compare it with both targets.
 
     extranonce is extranonce1 then extranonce2; version is already merged with
-    the rolled bits; share_target is 32 bytes, little-endian, met when the hash
-    as a number is not above it. Raises ValueError for a wrong length or a
-    number that is not of 32 bits.
+    the rolled bits; payee goes between coinb2 and coinb2_end; share_target is
+    32 bytes, little-endian, met when the hash as a number is not above it.
+    Raises ValueError for a wrong length or a number that is not of 32 bits.
     """
     expect_size("share_target", share_target, HASH_SIZE)
     out = ffi.new(_HASH_AND_HEADER)
@@ -172,6 +178,8 @@ def check_share(
             job._struct,
             extranonce,
             len(extranonce),
+            payee,
+            len(payee),
             version,
             ntime,
             nonce,

@@ -1,4 +1,4 @@
-"""Between the game and the log: what is written down, and when.
+"""The scribe, between the game and the log: what is written down, and when.
 
 `mining` hands out values and knows no ledger, the ledger keeps records and knows no game; the
 translation is here. A Work is kept before any rig hears of it, a share before it is answered.
@@ -31,7 +31,7 @@ NOT_KEPT = -1
 _EDGE = 0  # one process takes all shares
 
 
-class Books:
+class Scribe:
     """The writing side of one pool's log."""
 
     def __init__(self, log: Log, templates: TemplateStore) -> None:

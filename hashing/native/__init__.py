@@ -1,0 +1,42 @@
+"""The C core, wrapped: check lengths, allocate, call, return bytes.
+
+Only the modules of this package touch ffi and lib. csrc/hashing.h says what each call does; here
+its arguments become safe. One module for each part of that header.
+"""
+
+from hashing.native.hashes import (
+    ShareJob,
+    backend,
+    backends,
+    check_share,
+    header_hash,
+    merkle_fold,
+    midstate,
+    search_nonce,
+    sha256,
+    sha256d,
+    sha256d_headers,
+    use,
+)
+from hashing.native.slots import LogTail, crc32c, pack_slot, whole_slots
+from hashing.values import CheckedShare
+
+__all__ = [
+    "CheckedShare",
+    "LogTail",
+    "ShareJob",
+    "backend",
+    "backends",
+    "check_share",
+    "crc32c",
+    "header_hash",
+    "merkle_fold",
+    "midstate",
+    "pack_slot",
+    "search_nonce",
+    "sha256",
+    "sha256d",
+    "sha256d_headers",
+    "use",
+    "whole_slots",
+]

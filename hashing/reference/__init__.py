@@ -1,0 +1,38 @@
+"""The same in Python, on hashlib: slow, short, and right. What native is compared with."""
+
+from hashing.reference.hashes import (
+    ShareJob,
+    backend,
+    backends,
+    check_share,
+    header_hash,
+    merkle_fold,
+    midstate,
+    search_nonce,
+    sha256,
+    sha256d,
+    sha256d_headers,
+    use,
+)
+from hashing.reference.slots import LogTail, crc32c, pack_slot, whole_slots
+from hashing.values import CheckedShare
+
+__all__ = [
+    "CheckedShare",
+    "LogTail",
+    "ShareJob",
+    "backend",
+    "backends",
+    "check_share",
+    "crc32c",
+    "header_hash",
+    "merkle_fold",
+    "midstate",
+    "pack_slot",
+    "search_nonce",
+    "sha256",
+    "sha256d",
+    "sha256d_headers",
+    "use",
+    "whole_slots",
+]
