@@ -55,7 +55,7 @@ def test_without_a_wish_the_best_native_back_end_runs() -> None:
 @pytest.mark.parametrize("name", ["hashlib", *native.backends()])
 def test_the_environment_names_the_back_end(name: str) -> None:
     code = "import hashing; print(hashing.backend(), hashing.sha256.__module__)"
-    module = "hashing.reference" if name == "hashlib" else "hashing.native"
+    module = "hashing.reference.hashes" if name == "hashlib" else "hashing.native.hashes"
     done = run_python(code, name)
     assert done.stdout.split() == [name, module], done.stderr
 
