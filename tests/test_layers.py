@@ -277,7 +277,7 @@ def test_imports_downward_and_from_app_to_config_are_allowed(tree: Tree) -> None
         "stratum/net/downstream.py": "import socket, stratum.mining.session, hashing",
         "stratum/mining/pool.py": "import json\nfrom stratum.bitcoin import block",
         "stratum/bitcoin/address.py": "from embit import bech32",
-        "hashing/native.py": "from hashing._native import ffi, lib",
+        "hashing/native/hashes.py": "from hashing._native import ffi, lib",
     }
     assert tree(files) == []
 
