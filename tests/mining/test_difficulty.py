@@ -19,8 +19,12 @@ def _control(
 
 def _hurry(control: DifficultyControl, now: float = 1.0) -> None:
     """Twenty shares in a moment."""
-    for _ in range(20):
-        control.share(control.weight, now)
+    control.look(20 * control.weight, now)
+
+
+def _would_change(control: DifficultyControl, now: float) -> bool:
+    """Without any share since."""
+    return control.look(control._seen_work, now)
 
 
 def test_tier_is_where_it_begins() -> None:
@@ -51,7 +55,7 @@ def test_pinned_difficulty_stays_whatever_happens() -> None:
     control = _control()
     assert control.set_wishes(Wishes(fixed=Fraction(500)), 0.0)
     _hurry(control)
-    assert not control.should_change(1.0) and not control.should_change(1000.0)
+    assert not _would_change(control, 1.0) and not _would_change(control, 1000.0)
     control.adjust(1000.0)
     control.suggest(Fraction(7), 0.0)
     assert control.weight == 500
@@ -68,7 +72,7 @@ def test_floor_holds_against_suggestion_and_silence() -> None:
     control.set_wishes(Wishes(floor=Fraction(512)), 0.0)
     control.suggest(Fraction(20), 0.0)
     assert control.weight == 512
-    assert not control.should_change(10_000.0)
+    assert not _would_change(control, 10_000.0)
 
 
 def test_floor_raises_a_measured_difficulty_and_otherwise_leaves_it_alone() -> None:
@@ -87,13 +91,12 @@ def test_floor_raises_a_measured_difficulty_and_otherwise_leaves_it_alone() -> N
 def test_tier_without_vardiff_never_moves_by_itself() -> None:
     control = _control(vardiff=False)
     _hurry(control)
-    assert not control.should_change(1000.0)
+    assert not _would_change(control, 1000.0)
 
 
 def test_adjusting_is_the_only_moment_it_changes() -> None:
     control = _control()
-    for _ in range(20):
-        changes = control.share(control.weight, 1.0)
+    changes = control.look(20 * control.weight, 1.0)
     assert changes and control.weight == 1024
     control.adjust(1.0)
-    assert control.weight > 1024 and not control.should_change(1.0)
+    assert control.weight > 1024 and not _would_change(control, 1.0)

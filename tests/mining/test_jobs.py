@@ -8,26 +8,30 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stratum.bitcoin.coinbase import build_coinbase
+from stratum.bitcoin.coinbase import build_coinbase, coinbase_start, open_coinbase
 from stratum.bitcoin.networks import REGTEST
 from stratum.bitcoin.transaction import Output
-from stratum.mining.jobs import JOB_LIFETIME, MAX_REFRESHES, JobBook, Work, make_job, make_variant
+from stratum.mining.jobs import JOB_LIFETIME, MAX_REFRESHES, JobBook, Work, make_job
+from stratum.mining.names import Payee
 from stratum.protocol.messages import swap_words
 from tests.mining.world import START, make_template, prevhash
 
 TEMPLATE = make_template(REGTEST, prevhash(1))
+OPEN = open_coinbase(1000, coinbase_start(1000, b"/x/", 12), 5, TEMPLATE.witness_commitment)
 
 
 def _work(book: JobBook, generation: int = 1, received: float = START) -> Work:
-    work = Work(book.new_work_id(), generation, TEMPLATE, 0x20000000, 0x1FFFE000, received, b"", 1)
+    work = Work(
+        book.new_work_id(), generation, TEMPLATE, 0x20000000, 0x1FFFE000, received, OPEN, 1
+    )
     book.add_work(work)
     return work
 
 
-def test_notification_is_head_fragment_and_tail() -> None:
-    work = Work(0xABC, 1, TEMPLATE, 0x20000004, 0x1FFFE000, START, b"", 1)
+def test_notification_is_head_payee_and_tail() -> None:
+    work = Work(0xABC, 1, TEMPLATE, 0x20000004, 0x1FFFE000, START, OPEN, 1)
     coinbase = build_coinbase(1000, b"/x/", 12, [Output(5, b"\x51")], TEMPLATE.witness_commitment)
-    line = make_job(work, 7, 0x6A1A5C2F, START).notify(make_variant(TEMPLATE, coinbase, "x"), True)
+    line = make_job(work, 7, 0x6A1A5C2F, START).notify(Payee("any", b"\x51"), True)
     assert line.endswith(b"true]}\n")
     assert json.loads(line) == {
         "id": None,

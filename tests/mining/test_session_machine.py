@@ -199,8 +199,9 @@ class Conversations(RuleBasedStateMachine):
             return
         for rig in self.world.rigs:
             if rig.session.has_job:
-                sent = rig.session.rig.sent[rig.job.job_id]
-                assert sent.job.work.template.prevhash == prevhash(self.world.tip)
+                job = self.world.pool.job(rig.job.job_id)
+                assert job is not None and job.number == rig.session.rig.state.newest
+                assert job.work.template.prevhash == prevhash(self.world.tip)
 
     @invariant()
     def blocks_are_found_once(self) -> None:

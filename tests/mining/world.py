@@ -21,13 +21,13 @@ from stratum.bitcoin.transaction import Output, Reader, compact_size, read_trans
 from stratum.events import BlockFound, Event
 from stratum.mining.conduct import CloseSession
 from stratum.mining.extranonce import Extranonces
-from stratum.mining.jobs import Job, Work
+from stratum.mining.jobs import Job, Work, microseconds
 from stratum.mining.limits import Gatekeeper
 from stratum.mining.names import PayeeRule
 from stratum.mining.pool import LayoutQuestion, Pool
 from stratum.mining.session import Session
 from stratum.mining.settings import LimitSettings, PayoutSettings, TierSettings
-from stratum.mining.site import AcceptedShare, Site
+from stratum.mining.site import AcceptedShare, RefusedShares, Site, make_gate
 from tests.mining.rig import Rig
 
 #: 2026-11-20; nothing depends on it.
@@ -126,6 +126,7 @@ class World:
             "127.0.0.1", 0, difficulty=EASY, min_difficulty=1 / 2**32, vardiff=False
         )
         self.records: list[AcceptedShare] = []
+        self.refused: list[RefusedShares] = []
         self.found: list[BlockFound] = []
         self.events: list[Event] = []
         self.questions: list[LayoutQuestion] = []
@@ -138,15 +139,21 @@ class World:
 
         limits = limits or LimitSettings(lines_per_second=0)
         payout = payout or PayoutSettings("solo", address=address(1, network))
-        self.pool = Pool(network, "/world/", first_work_id=1, keep=self._keep, ask=self._ask)
+        self.gate = make_gate(network, limits)
+        self.pool = Pool(
+            network, "/world/", gate=self.gate, first_work_id=1, keep=self._keep, ask=self._ask
+        )
         self.site = Site(
             network=network,
+            gate=self.gate,
             pool=self.pool,
             payees=PayeeRule(payout, network),
             limits=limits,
             extranonces=Extranonces(b"secret", 0x10000000),
             gatekeeper=Gatekeeper(limits),
             record=self._record,
+            refused=self.refused.append,
+            make_room=lambda: False,
             found=self.found.append,
             emit=self.events.append,
         )
@@ -226,7 +233,8 @@ class World:
     def tick(self, seconds: float = 1.0) -> None:
         """Let time pass, and do what the server's timer does then."""
         self.now += seconds
-        for rig in tuple(self.rigs):
+        due = self.gate.due(microseconds(self.now))
+        for rig in [rig for rig in self.rigs if rig.session.rig.state.slot in due]:
             try:
                 rig.session.on_time(self.now)
             except CloseSession as closing:
@@ -251,7 +259,9 @@ class World:
         if self._proves_layouts:
             self.pool.layout_answered(question.layout, True)
 
-    def _record(self, share: AcceptedShare) -> bool:
-        if self.has_room:
-            self.records.append(share)
-        return self.has_room
+    def _record(self, share: AcceptedShare) -> tuple[int, int] | None:
+        if not self.has_room:
+            return None
+        self.records.append(share)
+        names = dict.fromkeys((each.account, each.worker_name) for each in self.records)
+        return 1, 1 + list(names).index((share.account, share.worker_name))
