@@ -94,11 +94,10 @@ class Intake:
         """A line waits for its end."""
         return self._unfinished_since != 0
 
-    def unfinished_for(self, now_us: int) -> float:
-        """How long the last line has been without its end, in seconds. Single bytes do not reset
-        it."""
-        since = self._unfinished_since
-        return (now_us - since) / 1_000_000 if since else 0.0
+    @property
+    def unfinished_since(self) -> float:
+        """When its first byte came, in Unix time. More bytes do not reset it."""
+        return self._unfinished_since / 1_000_000
 
     # -- the gate --------------------------------------------------------------------------
 

@@ -93,7 +93,7 @@ class Work:
     def ntime(self, now_us: int) -> int:
         """The node's idea of the time now, within what the template allows."""
         template = self.template
-        elapsed = max(0, now_us - self.gate_work.received_us) // 1_000_000
+        elapsed = max(0, now_us - microseconds(self.received)) // 1_000_000
         return self.bounded(max(template.curtime + elapsed, template.mintime))
 
     def bounded(self, ntime: int) -> int:

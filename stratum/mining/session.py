@@ -198,9 +198,12 @@ class Session:
             self._out.append(encode_set_difficulty(site.network.scale.wire(weight)))
             state.weight = weight
         self._out.append(job.notify(rig.payee, clean_jobs or self._is_on_other_block(job)))
-        self._lacks_job = False
         state.remember(job.number, weight)
         self.wants_refresh = False
+        if self._lacks_job:
+            self._lacks_job = False
+            self._renew_plainness()
+            self._look_again(now)
 
     @property
     def has_job(self) -> bool:
@@ -228,7 +231,7 @@ class Session:
 
     def _is_on_other_block(self, job: Job) -> bool:
         """Whether what the rig has now is not of this job's previous block."""
-        newest = self.rig.state.newest
+        newest = None if self._lacks_job else self.rig.state.newest
         last = None if newest is None else self._site.pool.job(f"{newest:08x}")
         return last is None or last.work.generation != job.work.generation
 
@@ -251,8 +254,8 @@ class Session:
     def on_time(self, now: float) -> None:
         """Look at vardiff and at the deadlines: when the gate says that one is due, or earlier.
         Raises CloseSession."""
-        now_us = microseconds(now)
-        if self._intake.unfinished_for(now_us) > LINE_DEADLINE:
+        intake = self._intake
+        if intake.has_unfinished and now - intake.unfinished_since > LINE_DEADLINE:
             self._conduct.offend(STRIKE, now)
             raise CloseSession(f"no whole line in {LINE_DEADLINE:.0f} s")
         age = now - self.connected_at
@@ -311,10 +314,15 @@ class Session:
 
     def _look_again(self, now: float) -> None:
         """Have the gate call for the next look, or for the next deadline."""
-        state, pause = self.rig.state, LOOK_INTERVAL
-        if self._is_ready and not self.difficulty.runs and not self._intake.has_unfinished:
-            pause = self.last_line + IDLE_LIMIT - now + 1.0
-        state.wake_us = microseconds(now + max(pause, 1.0))
+        state, waits = self.rig.state, [self.last_line + IDLE_LIMIT]
+        if self._intake.has_unfinished:
+            waits.append(self._intake.unfinished_since + LINE_DEADLINE)
+        if not self._is_ready:
+            waits += (self.connected_at + LINE_DEADLINE, self.connected_at + AUTHORIZE_DEADLINE)
+        if self.has_job and self.difficulty.runs:
+            waits.append(now + LOOK_INTERVAL)
+        # Deadlines are "more than" so long ago.
+        state.wake_us = min(microseconds(when) for when in waits if when >= now) + 1_000
         state.wake_shares = state.shares + LOOK_SHARES if self.difficulty.runs else _NEVER
 
     # -- lines -----------------------------------------------------------------------------
@@ -332,7 +340,7 @@ class Session:
             self._conduct.offend(STRIKE, now)
             raise CloseSession(str(malformed)) from malformed
         if intake.has_unfinished:
-            self._look_again(now)
+            self._look_again(now)  # the line's end has a deadline now
 
     def _take_line(self, line: bytes, now: float) -> None:
         message = parse_line(line)
@@ -433,6 +441,7 @@ class Session:
                 self._remains = self._site.departed.take_back(resumed, now)
             self.rig.subscribe(resumed or self._allot(now))
             self.user_agent = request.user_agent
+        assert self.rig.extranonce1 is not None
         session_id = extranonces.session_id(self.rig.extranonce1, self.address)
         return wire.subscribe_result(session_id, self.rig.extranonce1, wire.EXTRANONCE2_SIZE)
 

@@ -14,6 +14,7 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from heapq import heappop, heappush
 from itertools import count
 
@@ -79,9 +80,8 @@ class Server:
         loop = asyncio.get_running_loop()
         for index, tier in enumerate(self._tiers):
             try:
-                sock = await _listener(tier)
                 listener = await loop.create_server(
-                    lambda index=index: Connection(self, index), sock=sock, backlog=BACKLOG
+                    partial(Connection, self, index), sock=await _listener(tier), backlog=BACKLOG
                 )
             except OSError as exc:
                 await self.stop()

@@ -15,35 +15,36 @@ def _hash(number: int) -> bytes:
 
 
 def test_share_is_known_to_its_block_and_extranonce1_only() -> None:
-    table = Duplicates()
-    assert not table.table(BLOCK, ONE).holds(_hash(1))
-    assert table.table(BLOCK, ONE).add(_hash(1))
-    assert table.table(BLOCK, ONE).holds(_hash(1))
-    assert not table.table(BLOCK, OTHER).holds(_hash(1)) and not table.table(BLOCK, ONE).holds(_hash(2))
-    assert not table.table(prevhash(2), ONE).holds(_hash(1))
+    shares = Duplicates()
+    assert not shares.table(BLOCK, ONE).holds(_hash(1))
+    assert shares.table(BLOCK, ONE).add(_hash(1))
+    assert shares.table(BLOCK, ONE).holds(_hash(1))
+    assert not shares.table(BLOCK, OTHER).holds(_hash(1))
+    assert not shares.table(BLOCK, ONE).holds(_hash(2))
+    assert not shares.table(prevhash(2), ONE).holds(_hash(1))
 
 
 def test_shares_of_a_block_that_a_reorg_brings_back_are_still_known() -> None:
-    table = Duplicates()
-    table.table(BLOCK, ONE).add(_hash(1))
+    shares = Duplicates()
+    shares.table(BLOCK, ONE).add(_hash(1))
     for number in range(2, BLOCKS_KEPT + 1):
-        table.table(prevhash(number), ONE).add(_hash(number))
-    assert table.table(BLOCK, ONE).holds(_hash(1))
+        shares.table(prevhash(number), ONE).add(_hash(number))
+    assert shares.table(BLOCK, ONE).holds(_hash(1))
 
 
 def test_least_lately_used_block_is_the_one_forgotten() -> None:
-    table = Duplicates()
+    shares = Duplicates()
     for number in range(1, BLOCKS_KEPT + 1):
-        table.table(prevhash(number), ONE).add(_hash(number))
-    table.table(prevhash(1), ONE).add(_hash(100))
-    table.table(prevhash(BLOCKS_KEPT + 1), ONE).add(_hash(101))
-    assert table.table(prevhash(1), ONE).holds(_hash(1))
-    assert not table.table(prevhash(2), ONE).holds(_hash(2))
+        shares.table(prevhash(number), ONE).add(_hash(number))
+    shares.table(prevhash(1), ONE).add(_hash(100))
+    shares.table(prevhash(BLOCKS_KEPT + 1), ONE).add(_hash(101))
+    assert shares.table(prevhash(1), ONE).holds(_hash(1))
+    assert not shares.table(prevhash(2), ONE).holds(_hash(2))
 
 
 def test_full_table_refuses_and_never_forgets() -> None:
-    table = Duplicates(limit=3)
-    assert [table.table(BLOCK, ONE).add(_hash(n)) for n in range(4)] == [True, True, True, False]
-    assert all(table.table(BLOCK, ONE).holds(_hash(number)) for number in range(3))
-    assert table.table(BLOCK, OTHER).add(_hash(3))
-    assert table.table(prevhash(2), ONE).add(_hash(3))
+    shares = Duplicates(limit=3)
+    assert [shares.table(BLOCK, ONE).add(_hash(n)) for n in range(4)] == [True, True, True, False]
+    assert all(shares.table(BLOCK, ONE).holds(_hash(number)) for number in range(3))
+    assert shares.table(BLOCK, OTHER).add(_hash(3))
+    assert shares.table(prevhash(2), ONE).add(_hash(3))

@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 
 import hashing
+from stratum.bitcoin.coinbase import OpenCoinbase, payee_of
 from stratum.bitcoin.networks import MAIN
 from stratum.mining.jobs import Work
 from stratum.mining.judge import merged_version
 from stratum.mining.rig import RING_SIZE
 from stratum.mining.verdicts import Verdict
+from stratum.units import best_of
 from tests.mining.rig import MASK, Share, with_name
 from tests.mining.world import ALICE, BOB, START, World, make_template, prevhash
 
@@ -323,4 +325,4 @@ def test_merging_is_what_or_and_xor_pools_do_while_the_jobs_bits_are_zero() -> N
 
 def _work(network: Any, version: int, mask: int) -> Work:
     template = make_template(network, bytes(32), version=version)
-    return Work(1, 0, template, version, mask, START, b"", 1)
+    return Work(1, 0, template, version, mask, START, OpenCoinbase(b"", b"", b"", False), 1)

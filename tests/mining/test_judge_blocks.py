@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from stratum.bitcoin.block import Block, parse_block
+from stratum.bitcoin.coinbase import OpenCoinbase
 from stratum.bitcoin.merkle import merkle_root
 from stratum.bitcoin.networks import MAIN
 from stratum.bitcoin.target import hash_to_int, target_from_nbits
@@ -23,6 +24,7 @@ from stratum.mining.rig import RING_SIZE, Rig
 from stratum.mining.verdicts import Verdict
 from stratum.protocol.downstream import read_submit
 from stratum.protocol.messages import swap_words
+from stratum.units import best_of
 from tests.mining.rig import MASK
 from tests.mining.world import ALICE, START, World, address, make_template
 
@@ -38,7 +40,7 @@ def test_accepted_block_is_whole_and_valid(world: World) -> None:
     found = _the_block(world)
     assert (found.height, found.worker_name) == (1001, ALICE + ".rig")
     assert world.records[0].meets_network_target
-    assert world.records[0].block_hash == found.block_hash
+    assert world.records[0].best == best_of(found.block_hash)
 
 
 def test_block_with_rolled_version_is_whole_and_valid(world: World) -> None:
@@ -219,11 +221,12 @@ def _real_job(vector: dict[str, Any]) -> tuple[World, Rig]:
     payee = Payee(address(1, MAIN), b"\x51")
     payee.coinbase_part = b""
     rig = Rig(0, world.gate.open_session())
-    rig.subscribe(bytes.fromhex(vector["extranonce1"]))
+    rig.extranonce1 = bytes.fromhex(vector["extranonce1"])  # longer than ours may be
     rig.authorize(vector["submit"]["params"][0], payee)
     rig.requested_mask = 0xFFFFFFFF
     rig.grant(mask)
     job = replace(make_job(work, 0, int(ntime, 16), START), job_id=job_id)
     world.pool._book._jobs[job_id] = job
+    world.site.record = lambda share: (1, 1)  # such an extranonce has no place in a record
     rig.state.remember(job.number, weight)
     return world, rig

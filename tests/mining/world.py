@@ -19,6 +19,7 @@ from stratum.bitcoin.target import target_from_nbits
 from stratum.bitcoin.template import Template, witness_commitment
 from stratum.bitcoin.transaction import Output, Reader, compact_size, read_transaction
 from stratum.events import BlockFound, Event
+from stratum.ledger.records import FLAG_BLOCK_CANDIDATE, ShareRecord, share_flags
 from stratum.mining.conduct import CloseSession
 from stratum.mining.extranonce import Extranonces
 from stratum.mining.jobs import Job, Work, microseconds
@@ -38,6 +39,11 @@ NBITS = 0x1F00FFFF
 EASY = 16 / 2**32
 
 HEIGHT = 1000
+
+SLOT_SIZE = 96
+
+#: Records of one world.
+LOG_ROOM = 4096
 
 
 def address(number: int, network: Network = REGTEST) -> str:
@@ -125,13 +131,13 @@ class World:
         self.tier = tier or TierSettings(
             "127.0.0.1", 0, difficulty=EASY, min_difficulty=1 / 2**32, vardiff=False
         )
-        self.records: list[AcceptedShare] = []
+        self._log = bytearray(SLOT_SIZE * LOG_ROOM)
+        self._ids: dict[tuple[str, bytes, str], int] = {}  # of workers
         self.refused: list[RefusedShares] = []
         self.found: list[BlockFound] = []
         self.events: list[Event] = []
         self.questions: list[LayoutQuestion] = []
         self.kept: list[Work] = []
-        self.has_room = True  # in the log
         self.rigs: list[Rig] = []
         self.tip = 0
         self._proves_layouts = proves_layouts
@@ -143,6 +149,9 @@ class World:
         self.pool = Pool(
             network, "/world/", gate=self.gate, first_work_id=1, keep=self._keep, ask=self._ask
         )
+        self._tail = hashing.LogTail(self._log, 0, 0, 0, 0)
+        self.gate.attach(self._tail)
+        self.has_room = True
         self.site = Site(
             network=network,
             gate=self.gate,
@@ -260,8 +269,66 @@ class World:
             self.pool.layout_answered(question.layout, True)
 
     def _record(self, share: AcceptedShare) -> tuple[int, int] | None:
+        """As the scribe does it, in the order of the log."""
         if not self.has_room:
             return None
-        self.records.append(share)
-        names = dict.fromkeys((each.account, each.worker_name) for each in self.records)
-        return 1, 1 + list(names).index((share.account, share.worker_name))
+        key = share.account, share.script_pubkey, share.worker_name
+        worker_id = self._ids.setdefault(key, len(self._ids) + 1)
+        record = ShareRecord(
+            edge_id=0,
+            flags=share_flags(candidate=share.meets_network_target, listen=share.tier),
+            edge_seq=self._tail.next_edge_seq,
+            recv_time_us=share.time_us,
+            job_index=share.log_index,
+            account_id=1,
+            worker_id=worker_id,
+            weight=share.weight,
+            version=share.version,
+            ntime=share.ntime,
+            nonce=share.nonce,
+            extranonce1=share.extranonce1,
+            extranonce2=share.extranonce2,
+            best=share.best,
+        )
+        assert self._tail.append(record.pack())
+        self._tail.count_share()
+        return 1, worker_id
+
+    @property
+    def has_room(self) -> bool:
+        """In the log, for the gate and for Python alike."""
+        return self._has_room
+
+    @has_room.setter
+    def has_room(self, has_room: bool) -> None:
+        self._has_room = has_room
+        full = hashing.LogTail(bytearray(), 0, 0, 0, 0)
+        self.gate.attach(self._tail if has_room else full)
+
+    @property
+    def leaves(self) -> list[ShareRecord]:
+        """What the log holds, whoever wrote it."""
+        places = [16 + SLOT_SIZE * n for n in range(self._tail.used)]
+        return [ShareRecord.unpack(bytes(self._log[at : at + 80])) for at in places]
+
+    @property
+    def records(self) -> list[AcceptedShare]:
+        """The same with names."""
+        names = {worker_id: key for key, worker_id in self._ids.items()}
+        return [
+            AcceptedShare(
+                *names[leaf.worker_id],
+                tier=leaf.flags >> 8,
+                log_index=leaf.job_index,
+                time_us=leaf.recv_time_us,
+                weight=leaf.weight,
+                version=leaf.version,
+                ntime=leaf.ntime,
+                nonce=leaf.nonce,
+                extranonce1=leaf.extranonce1,
+                extranonce2=leaf.extranonce2,
+                best=leaf.best,
+                meets_network_target=bool(leaf.flags & FLAG_BLOCK_CANDIDATE),
+            )
+            for leaf in self.leaves
+        ]
