@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import aiohttp
+import pytest
 
 from stratum.events import BlockFate, BlockFateChanged, BlockFound
 from stratum.mining.verdicts import Verdict

@@ -8,6 +8,7 @@ Session of its own and really mines.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from embit import bech32
@@ -125,6 +126,7 @@ class World:
         payout: PayoutSettings | None = None,
         limits: LimitSettings | None = None,
         proves_layouts: bool = True,
+        gate: Callable[[Network, LimitSettings], hashing.Gate] = make_gate,
     ) -> None:
         self.network = network
         self.now = START
@@ -145,7 +147,7 @@ class World:
 
         limits = limits or LimitSettings(lines_per_second=0)
         payout = payout or PayoutSettings("solo", address=address(1, network))
-        self.gate = make_gate(network, limits)
+        self.gate = gate(network, limits)
         self.pool = Pool(
             network, "/world/", gate=self.gate, first_work_id=1, keep=self._keep, ask=self._ask
         )
