@@ -109,7 +109,7 @@ static int take_hex32(struct scan *scan, uint32_t *word, uint8_t refused)
 static int take_hex_bytes(struct scan *scan, uint8_t *bytes, size_t size)
 {
     uint64_t value;
-    if (!take_hex(scan, &value, 2 * size, 0))
+    if (size == 0 || !take_hex(scan, &value, 2 * size, 0))
         return 0;
     while (size > 0) {
         bytes[--size] = (uint8_t)value;
