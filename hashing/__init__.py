@@ -34,6 +34,7 @@ if TYPE_CHECKING or _wanted != "hashlib":
     from hashing.native import (
         LogTail,
         ShareJob,
+        SwarmCore,
         backend,
         backends,
         check_share,
@@ -53,6 +54,7 @@ else:
     from hashing.reference import (
         LogTail,
         ShareJob,
+        SwarmCore,
         backend,
         backends,
         check_share,
@@ -79,6 +81,7 @@ __all__ = [
     "CheckedShare",
     "LogTail",
     "ShareJob",
+    "SwarmCore",
     "backend",
     "backends",
     "check_share",

@@ -19,12 +19,14 @@ from hashing.native.hashes import (
     use,
 )
 from hashing.native.slots import LogTail, crc32c, pack_slot, whole_slots
+from hashing.native.swarm import SwarmCore
 from hashing.values import CheckedShare
 
 __all__ = [
     "CheckedShare",
     "LogTail",
     "ShareJob",
+    "SwarmCore",
     "backend",
     "backends",
     "check_share",

@@ -15,12 +15,14 @@ from hashing.reference.hashes import (
     use,
 )
 from hashing.reference.slots import LogTail, crc32c, pack_slot, whole_slots
+from hashing.reference.swarm import SwarmCore
 from hashing.values import CheckedShare
 
 __all__ = [
     "CheckedShare",
     "LogTail",
     "ShareJob",
+    "SwarmCore",
     "backend",
     "backends",
     "check_share",
