@@ -21,6 +21,7 @@ from hashing.native.hashes import (
 )
 from hashing.native.sessions import GateSession, SeenShares
 from hashing.native.slots import LogTail, crc32c, pack_slot, whole_slots
+from hashing.native.swarm import SwarmCore
 from hashing.values import (
     GATE_BUFFER,
     MAX_LINE,
@@ -45,6 +46,7 @@ __all__ = [
     "LogTail",
     "SeenShares",
     "ShareJob",
+    "SwarmCore",
     "backend",
     "backends",
     "check_share",

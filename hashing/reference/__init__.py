@@ -16,6 +16,7 @@ from hashing.reference.hashes import (
     use,
 )
 from hashing.reference.slots import LogTail, crc32c, pack_slot, whole_slots
+from hashing.reference.swarm import SwarmCore
 from hashing.values import (
     GATE_BUFFER,
     MAX_LINE,
@@ -40,6 +41,7 @@ __all__ = [
     "LogTail",
     "SeenShares",
     "ShareJob",
+    "SwarmCore",
     "backend",
     "backends",
     "check_share",
