@@ -3,7 +3,7 @@
 d= in the password      pins it; vardiff rests
 suggest_difficulty      where vardiff begins
 md=, minimum-difficulty a floor
-the tier                first difficulty and the lowest ever
+the tier                first difficulty, the lowest and the highest ever
 main                    never above the network's: a share would be harder than a block
 """
 
@@ -69,7 +69,7 @@ class DifficultyControl:
         if self._vardiff.is_untried:
             return self._again(now)
         before = self.weight
-        self._vardiff.bound(self._lowest(), MAX_WEIGHT)
+        self._vardiff.bound(self._lowest(), self._highest())
         if before < self._lowest():
             self._vardiff.restart(before, now)
         return self.weight != before
@@ -87,9 +87,13 @@ class DifficultyControl:
     def _begin(self, now: float) -> Vardiff:
         scale = self._network.scale
         first = self._fixed or self._suggested or Fraction(self._tier.difficulty)
-        return Vardiff(scale, scale.settle(first), self._lowest(), MAX_WEIGHT, now)
+        return Vardiff(scale, scale.settle(first), self._lowest(), self._highest(), now)
 
     def _lowest(self) -> int:
         settle = self._network.scale.settle
         lowest = settle(Fraction(self._tier.min_difficulty))
         return lowest if self._floor is None else max(lowest, settle(self._floor))
+
+    def _highest(self) -> int:
+        highest = self._tier.max_difficulty
+        return self._network.scale.settle(Fraction(highest)) if highest else MAX_WEIGHT

@@ -11,9 +11,13 @@ from stratum.mining.settings import TierSettings
 
 
 def _control(
-    first: float = 1024, lowest: float = 16, vardiff: bool = True, network: Network = MAIN
+    first: float = 1024,
+    lowest: float = 16,
+    vardiff: bool = True,
+    network: Network = MAIN,
+    highest: float = 0,
 ) -> DifficultyControl:
-    tier = TierSettings("127.0.0.1", 0, first, lowest, vardiff)
+    tier = TierSettings("127.0.0.1", 0, first, lowest, vardiff, highest)
     return DifficultyControl(network, tier, 0.0)
 
 
@@ -59,6 +63,20 @@ def test_pinned_difficulty_stays_whatever_happens() -> None:
     control.adjust(1000.0)
     control.suggest(Fraction(7), 0.0)
     assert control.weight == 500
+
+
+def test_nothing_lifts_it_above_the_tiers_highest() -> None:
+    control = _control(highest=2048)
+    _hurry(control)
+    assert control.should_change(1.0)
+    control.adjust(1.0)
+    assert control.weight == 2048
+    _hurry(control, 2.0)
+    assert not control.should_change(2.0)
+    control.suggest(Fraction(4096), 3.0)
+    assert control.weight == 2048
+    control.set_wishes(Wishes(fixed=Fraction(1 << 20)), 4.0)
+    assert control.weight == 2048
 
 
 def test_pinned_difficulty_is_never_below_the_tiers_lowest() -> None:
