@@ -12,6 +12,8 @@ rig that bursts loses nothing.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from hashing import GateStatus
 from stratum.mining.rig import Rig
 from stratum.mining.site import Site
@@ -24,7 +26,7 @@ class Intake:
     __slots__ = (
         "_end",
         "_is_checked",
-        "_out",
+        "_put",
         "_pending",
         "_rig",
         "_site",
@@ -35,11 +37,11 @@ class Intake:
         "throttled_for",
     )
 
-    def __init__(self, site: Site, rig: Rig, out: list[bytes]) -> None:
-        """What the gate answers is appended to `out`."""
+    def __init__(self, site: Site, rig: Rig, put: Callable[[bytes], None]) -> None:
+        """`put` is given what the gate answers."""
         self._site = site
         self._rig = rig
-        self._out = out
+        self._put = put
         self._pending = b""
         self._start = self._end = 0  # of what is not taken yet, in the gate's buffer
         self._is_checked = False  # that the first bytes are Stratum's
@@ -109,7 +111,7 @@ class Intake:
             self._start = gate.consumed
             if gate.lines:
                 self._unfinished_since = 0
-                self._out.append(gate.replies())
+                self._put(gate.replies())
             match status:
                 case GateStatus.LINE:
                     return True
