@@ -18,7 +18,15 @@ or 32 bytes little-endian where a share is checked.
 import os
 from typing import TYPE_CHECKING
 
-from hashing.values import CheckedShare
+from hashing.values import (
+    GATE_BUFFER,
+    MAX_LINE,
+    NEVER,
+    RING_SIZE,
+    VERDICTS,
+    CheckedShare,
+    GateStatus,
+)
 
 _wanted = os.environ.get("BASELOAD_HASHING", "")
 
@@ -32,8 +40,13 @@ if TYPE_CHECKING or _wanted != "hashlib":
             " source tree, or set BASELOAD_HASHING=hashlib to run without C (slow)"
         ) from exc
     from hashing.native import (
+        Gate,
+        GateSession,
+        GateWork,
         LogTail,
+        SeenShares,
         ShareJob,
+        SwarmCore,
         backend,
         backends,
         check_share,
@@ -42,6 +55,7 @@ if TYPE_CHECKING or _wanted != "hashlib":
         merkle_fold,
         midstate,
         pack_slot,
+        pack_slots,
         search_nonce,
         sha256,
         sha256d,
@@ -51,8 +65,13 @@ if TYPE_CHECKING or _wanted != "hashlib":
     )
 else:
     from hashing.reference import (
+        Gate,
+        GateSession,
+        GateWork,
         LogTail,
+        SeenShares,
         ShareJob,
+        SwarmCore,
         backend,
         backends,
         check_share,
@@ -61,6 +80,7 @@ else:
         merkle_fold,
         midstate,
         pack_slot,
+        pack_slots,
         search_nonce,
         sha256,
         sha256d,
@@ -76,9 +96,20 @@ if _wanted:
         raise ImportError(f"environment BASELOAD_HASHING: {exc}, or hashlib") from exc
 
 __all__ = [
+    "GATE_BUFFER",
+    "MAX_LINE",
+    "NEVER",
+    "RING_SIZE",
+    "VERDICTS",
     "CheckedShare",
+    "Gate",
+    "GateSession",
+    "GateStatus",
+    "GateWork",
     "LogTail",
+    "SeenShares",
     "ShareJob",
+    "SwarmCore",
     "backend",
     "backends",
     "check_share",
@@ -87,6 +118,7 @@ __all__ = [
     "merkle_fold",
     "midstate",
     "pack_slot",
+    "pack_slots",
     "search_nonce",
     "sha256",
     "sha256d",
