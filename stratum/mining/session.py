@@ -105,8 +105,10 @@ class Session:
 
     def arrived(self, size: int, now: float) -> None:
         """The socket wrote so many bytes to `room`. Raises CloseSession where it must end."""
-        self._intake.arrived(size)
-        self._take_lines(now)
+        if answers := self._intake.answer(size, int(now * 1_000_000)):
+            self.out.put(answers)
+        else:
+            self._take_lines(now)
 
     def postpone(self, size: int, now: float) -> None:
         """Keep what the socket wrote to `room` for `go_on`."""
