@@ -26,7 +26,7 @@ class Intake:
     __slots__ = (
         "_end",
         "_gate",
-        "_is_checked",
+        "is_checked",
         "_put",
         "_pending",
         "_rig",
@@ -46,7 +46,7 @@ class Intake:
         self._put = put
         self._pending = b""
         self._start = self._end = 0  # of what is not taken yet, in the gate's buffer
-        self._is_checked = False  # that the first bytes are Stratum's
+        self.is_checked = False  # that the first bytes are Stratum's
         self._unfinished_since = 0  # microseconds; 0: no line is unfinished
         self.is_open = False  # the gate may judge: subscribed and authorized
         self.is_throttled = False  # lines are waiting: nothing more should be read
@@ -89,6 +89,11 @@ class Intake:
         """The same, but nothing is taken yet."""
         self.arrived(size)
         self._keep_rest(now_us)
+
+    @property
+    def unread(self) -> bytes:
+        """What waits."""
+        return self._pending
 
     def next_line(self, now_us: int) -> bytes | None:
         """The next line that is Python's, paid for; None if there is none, or no budget for it.
@@ -167,10 +172,10 @@ class Intake:
         """The next line with its end, still in its place; None while it has none."""
         buffer = self._gate.buffer
         data = bytes(buffer[self._start : min(self._end, self._start + MAX_LINE + 2)])
-        if not self._is_checked:
+        if not self.is_checked:
             # Not even an empty line goes out yet: a PROXY v2 header begins with two of them.
-            self._is_checked = check_first_bytes(data)
-            if not self._is_checked:
+            self.is_checked = check_first_bytes(data)
+            if not self.is_checked:
                 return None
         end = data.find(b"\n")
         if end > MAX_LINE or (end < 0 and len(data) > MAX_LINE):
