@@ -105,8 +105,10 @@ class Session:
 
     def arrived(self, size: int, now: float) -> None:
         """The socket wrote so many bytes to `room`. Raises CloseSession where it must end."""
-        self._intake.arrived(size)
-        self._take_lines(now)
+        if answers := self._intake.answer(size, int(now * 1_000_000)):
+            self.out.put(answers)
+        else:
+            self._take_lines(now)
 
     def postpone(self, size: int, now: float) -> None:
         """Keep what the socket wrote to `room` for `go_on`."""
@@ -236,6 +238,25 @@ class Session:
     def last_line(self) -> float:
         """When the rig last said anything, in Unix time."""
         return self.rig.state.last_line_us / 1_000_000
+
+    @property
+    def unread(self) -> bytes:
+        """Bytes that wait for the rest of their line, or for budget."""
+        return self._intake.unread
+
+    def go_on_as(self, has_job: bool, unread: bytes, now: float) -> None:
+        """This session was another process's; it goes on as it was, and says nothing."""
+        room = self.room()
+        room[: len(unread)] = unread
+        self._intake.postpone(len(unread), microseconds(now))
+        self._is_ready = self.rig.extranonce1 is not None and self.rig.payee is not None
+        self._intake.is_open = self.rig.state.is_open = self._is_ready
+        self._intake.is_checked = True
+        if self._is_ready:
+            self.site.gatekeeper.started_working(self.address)
+        self._lacks_job = not has_job
+        self._renew_plainness()
+        self._look_again(now)
 
     def closed(self, reason: str, now: float) -> None:
         """The connection is gone: give back what it held."""

@@ -89,10 +89,10 @@ class Connection(asyncio.BufferedProtocol):
             session.arrived(nbytes, now)
         except Exception as exc:
             self._fail(exc)
-        else:
-            self.flush()
-            if session.is_throttled:
-                self._wait(session.throttled_for)
+            return
+        self.flush()
+        if session.is_throttled:
+            self._wait(session.throttled_for)
 
     def pause_writing(self) -> None:
         self.is_stalled = True
