@@ -22,6 +22,7 @@ def seeds() -> dict[str, str]:
         "crlf": every_job.replace("\n", "\r\n"),
         "many": many,
         "ids": submit(1, 1, "0") + submit(1, 2, '"rig-1"') + submit(1, 3, "null"),
+        "long-ids": "".join(submit(1, size, f'"{"i" * size}"') for size in (100, 101, 200)),
         "bits": submit(1, 1, bits=',"1fffe000"')
         + submit(1, 2, bits=',"20002000"')
         + submit(1, 3, bits=", null")
