@@ -478,6 +478,15 @@ def test_without_a_log_shares_are_counted_all_the_same(core: ModuleType) -> None
     assert (table.gate.accepted, table.session.shares, table.tail.used) == (1, 1, 0)
 
 
+def test_work_is_added_up_beyond_64_bits(core: ModuleType) -> None:
+    table = make_table(core)
+    most = 2**64 - 1
+    table.gate.credit(most)
+    table.session.count_share(most, 1, 0)
+    assert table.take(submit() + b"\n")[0] is GateStatus.MORE
+    assert table.gate.work == table.session.work == most + 1
+
+
 def test_a_run_of_junk_ends_at_the_caller(core: ModuleType) -> None:
     table = make_table(core, junk_limit=3)
 
