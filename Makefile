@@ -15,7 +15,7 @@ C_SANE    := -O1 -g $(C_CHECKED)
 CC        ?= gcc
 CROSS     := aarch64-linux-gnu-gcc
 
-.PHONY: demo test lint format bench fuzz fuzz-c soak selftest selftest-aarch64 clean
+.PHONY: demo test lint format bench crash fuzz fuzz-c soak selftest selftest-aarch64 clean
 
 demo: $(READY)
 	$(BIN)/baseload demo
@@ -27,14 +27,21 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(CC) $(C_WARN) -O3 -fsyntax-only $(C_SOURCES) csrc/fuzz/gate_fuzz.c
+	$(CC) $(C_WARN) -O3 -fsyntax-only $(C_SOURCES) csrc/fuzz/gate_fuzz.c bench/floor.c
 
 format: $(READY)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+# BENCH="--row a --seconds 20"; `python -m bench --help` tells the rest.
+BENCH ?=
 bench: $(READY)
-	$(BIN)/python -m bench.share_check
+	$(BIN)/python -m bench $(BENCH)
+
+# CRASH_ROUNDS of `kill -9` under load, then the disk filled under load (as root).
+CRASH_ROUNDS ?= 100
+crash: $(READY)
+	$(BIN)/python -m bench.crash --rounds $(CRASH_ROUNDS)
 
 # FUZZ_EXAMPLES per property; CI runs a short form.
 FUZZ_EXAMPLES ?= 20000

@@ -213,13 +213,13 @@ static int accept(struct gate_result *result, struct gate *gate, struct gate_ses
                   const struct attempt *attempt, uint64_t now_us)
 {
     struct log_tail *tail = gate->log;
-    if (tail) {
-        uint8_t leaf80[LEAF_SIZE];
-        pack_leaf(leaf80, attempt, session, tail, now_us);
-        if (!log_append(tail, leaf80))
-            return GATE_LOG_FULL;
-        tail->next_edge_seq++;
-    }
+    uint8_t leaf80[LEAF_SIZE];
+    if (!tail)
+        return GATE_LOG_FULL; /* what isn't written down isn't answered true */
+    pack_leaf(leaf80, attempt, session, tail, now_us);
+    if (!log_append(tail, leaf80))
+        return GATE_LOG_FULL;
+    tail->next_edge_seq++;
     seen_add(session->seen, attempt->hash32);
     gate->verdicts[VERDICT_ACCEPTED]++;
     add_work(&gate->work_low, &gate->work_high, attempt->weight);

@@ -157,6 +157,12 @@ struct log_tail {
  */
 void slot_write(uint8_t slot96[96], uint64_t index, const uint8_t leaf80[80]);
 
+/** Write a run of slots.
+ *  Out: slots:  96 * count bytes.
+ *  In:  leaves: 80 * count bytes.
+ */
+void slots_write(uint8_t *slots, uint64_t first_index, const uint8_t *leaves, size_t count);
+
 /** Count the whole slots at the start of a run: right checksum, right index.
  *  Returns: how many; count when all are.
  *  In:  slots: 96 * count bytes, the first with first_index.
@@ -259,7 +265,7 @@ struct gate {
     uint64_t job_room;      /* a power of two */
     uint64_t job_count;     /* less than job_room: a search ends */
     uint64_t generation;    /* shares of any other are stale */
-    struct log_tail *log;   /* NULL: shares are not written down */
+    struct log_tail *log;   /* NULL: the same as a full segment */
     uint32_t scale_shift;   /* a weight is a difficulty times 2^scale_shift; at most 48 */
     uint32_t junk_limit;    /* this share of low difficulty in a row is the caller's; 0: none */
     uint64_t line_cost_us;  /* what a line takes of the budget; 0: no limit */
@@ -368,7 +374,163 @@ size_t gate_push(uint32_t *others, struct gate_session *sessions, size_t count, 
 size_t gate_due(uint32_t *indexes, const struct gate_session *sessions, size_t count,
                 uint64_t now_us);
 
-/* ---- Swarm ---------------------------------------------------------------- */
+/* ---- Swarm ----------------------------------------------------------------
+ *
+ * Virtual rigs that load a pool: its bytes come in, submit lines go out, answers become tallies.
+ * The caller reads the sockets, keeps every struct zeroed before its first use, and does what a
+ * line other than a notify or the answer to a share asks for.
+ */
+
+#define SWARM_BUCKETS 896 /* 32 to a power of two, up to 2^32 microseconds */
+#define SWARM_REFUSALS 32
+#define SWARM_TIPS 256
+#define SWARM_TEXT 96
+#define SWARM_JOB_ID 64
+#define SWARM_EXTRANONCE 32
+
+/* In a rig's submit line these bytes stand for what differs from share to share. */
+#define SWARM_PUT_ID 1
+#define SWARM_PUT_JOB_ID 2
+#define SWARM_PUT_EXTRANONCE2 3
+#define SWARM_PUT_NTIME 4
+#define SWARM_PUT_NONCE 5
+#define SWARM_PUT_VERSION_BITS 6
+
+/* What swarm_receive and swarm_resume return instead of a number of bytes. */
+#define SWARM_LINE -1
+#define SWARM_PARTIAL -2
+
+/** Microseconds, counted to within 3 %: value v lies in bucket 32 * s + (v >> s), where s is the
+ *  number of bits that v has beyond six, at least 0.
+ */
+struct swarm_histogram {
+    uint64_t counts[896];
+    uint64_t max_us;
+};
+
+/** One kind of refusal, known by its error as the pool wrote it. */
+struct swarm_refusal {
+    uint8_t text[96]; /* the start of it, if it is longer */
+    uint32_t text_size;
+    uint64_t count;
+    uint64_t late; /* of shares sent before the rig knew of a clean_jobs */
+};
+
+/** A new previous block, as the rigs heard of it. */
+struct swarm_tip {
+    uint8_t prevhash[64]; /* hex, as on the wire */
+    uint64_t first_ns;
+    uint64_t last_ns;
+    uint64_t rigs;
+};
+
+/** A share that waits for its answer. */
+struct swarm_share {
+    uint64_t due_ns;
+    uint64_t number;
+    uint32_t epoch; /* how many clean_jobs the rig had seen */
+    uint32_t waits;
+};
+
+/** What holds from the next notify on. */
+struct swarm_terms {
+    uint8_t target[32]; /* little-endian */
+    uint8_t extranonce1[32];
+    uint32_t extranonce1_size;
+    uint32_t extranonce2_size; /* 0: not subscribed; at most 16 */
+};
+
+/** One virtual rig. */
+struct swarm_rig {
+    /* The caller's. */
+    const uint8_t *line; /* its submit line, with SWARM_PUT_ where values go */
+    size_t line_size;
+    struct swarm_share *in_flight; /* NULL: answers are not waited for */
+    uint32_t in_flight_size;       /* a power of two */
+    uint32_t window;               /* shares in flight, if receiving sends the next; else 0 */
+    uint8_t *space;                /* for the job's coinbase and branch; NULL if blind */
+    size_t space_size;
+    uint32_t first_id;   /* of its first submit; smaller ids are the caller's */
+    uint32_t same_id;    /* 1: every submit has first_id, answers come in order */
+    uint32_t ntime_roll; /* how many seconds ntime follows the clock */
+    uint32_t version_mask;
+    uint32_t is_ready; /* shares are taken */
+    struct swarm_terms next;
+
+    /* The core's. */
+    struct swarm_terms terms; /* of the job */
+    struct share_job job;
+    uint8_t prevhash[64];
+    uint8_t job_id[64];
+    uint32_t job_id_size; /* 0: no job */
+    uint32_t version;
+    uint32_t ntime;
+    uint32_t epoch;
+    uint64_t job_ns;
+    uint64_t extranonce2; /* counts up; from 0 with each new prevhash */
+    uint64_t sent;
+    uint64_t oldest; /* the first number that may still wait */
+    uint32_t waiting;
+    uint32_t early_refusal; /* the kind refused last, and how often since the last clean_jobs */
+    uint64_t early_count;
+    uint64_t early_ns;
+};
+
+/** What all rigs share. */
+struct swarm {
+    /* The caller's. */
+    struct swarm_rig *rigs;
+    uint32_t rig_count;
+    uint32_t is_open;   /* shares are sent */
+    uint32_t is_timed;  /* latencies are counted */
+    const uint8_t *got; /* where the caller puts what a socket gave */
+    uint8_t *out;       /* lines to send */
+    size_t out_room;
+
+    /* The core's. */
+    size_t got_size;
+    size_t got_used;
+    size_t line_at; /* of the line that is the caller's, without its end */
+    size_t line_size;
+    size_t out_size;
+    uint64_t submitted; /* by rigs whose answers are waited for */
+    uint64_t untracked; /* by the others */
+    uint64_t accepted;
+    uint64_t unsent;  /* due, but the rig was not ready or had too many in flight */
+    uint64_t unfound; /* no nonce met the target */
+    uint64_t lost;    /* in flight when the connection went */
+    uint64_t second;  /* the one that recent is about */
+    uint64_t tip_end; /* the second after the last one with a tip */
+    struct swarm_histogram recent; /* of `second`; it may still get a tip */
+    struct swarm_histogram calm;
+    struct swarm_histogram tip;  /* answered in a second with a tip, or due before it was over */
+    struct swarm_histogram lag; /* from when a share was due to when it was made */
+    uint32_t refusal_count;
+    struct swarm_refusal refusals[32]; /* the last one takes what finds no room */
+    uint64_t tip_count;
+    struct swarm_tip tips[256]; /* the last ones: tip n is at n % SWARM_TIPS */
+};
+
+/** Take what the pool sent to a rig; append to out what the rig submits because of it.
+ *  Returns: how many bytes of out are to be sent, and all of got was used;
+ *           SWARM_LINE: a line is the caller's, at line_at; go on with swarm_resume;
+ *           SWARM_PARTIAL: what got holds from got_used on is no whole line, out is to be sent.
+ *  In:  index:  the rig's, below rig_count.
+ *       size:   bytes in got; 0 only lets the rig fill its window.
+ *       now_ns: any clock that never goes back.
+ */
+int swarm_receive(struct swarm *swarm, uint32_t index, size_t size, uint64_t now_ns);
+
+/** Go on after SWARM_LINE. Returns: as swarm_receive. */
+int swarm_resume(struct swarm *swarm, uint32_t index, uint64_t now_ns);
+
+/** Make one share that was due at due_ns.
+ *  Returns: how many bytes of out are to be sent; 0 if there was no share to make.
+ */
+int swarm_submit(struct swarm *swarm, uint32_t index, uint64_t due_ns, uint64_t now_ns);
+
+/** The connection is gone: no job, and what was in flight is lost. */
+void swarm_disconnect(struct swarm *swarm, uint32_t index);
 
 /* ---- Nonce search --------------------------------------------------------- */
 

@@ -20,7 +20,7 @@
 #define OPTION_JUNK_LIMIT 2
 #define OPTION_SHORT_SEGMENTS 4
 #define OPTION_OTHER_SEEN 8
-#define OPTION_NO_LOG 16
+#define OPTION_NO_LOG 16 /* until the first share finds none */
 #define OPTION_SMALL_REPLY 32
 #define OPTION_LONG_LINE 64 /* blanks before the stream, nearly as many as a line may have */
 
@@ -184,7 +184,7 @@ static void check_counters(const struct world *world)
     CHECK(session->shares == world->accepted && world->seen.count == world->accepted);
     CHECK(session->work_low == gate->work_low && session->work_high == gate->work_high);
     CHECK(world->tail.used <= world->tail.room);
-    CHECK(world->tail.next_edge_seq == (gate->log ? world->accepted : 0));
+    CHECK(world->tail.next_edge_seq == world->accepted);
     CHECK(session->ring_count == JOB_COUNT && gate->job_count == JOB_COUNT);
 }
 
@@ -248,8 +248,10 @@ static size_t answer(struct world *world, int status, const uint8_t *rest, size_
         world->now_us += gate_line_wait(&world->gate, &world->session, world->now_us);
         break;
     case GATE_LOG_FULL:
-        CHECK(world->tail.used == world->tail.room);
-        turn_segment(world, options);
+        CHECK(!world->gate.log || world->tail.used == world->tail.room);
+        if (world->gate.log)
+            turn_segment(world, options);
+        world->gate.log = &world->tail;
         break;
     case GATE_LIMIT:
         CHECK(line_end != NULL);

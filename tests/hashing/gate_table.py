@@ -16,7 +16,7 @@ from typing import Any
 
 import hashing
 from hashing import VERDICTS, GateStatus, reference
-from stratum.ledger.records import ShareRecord, best_of, share_flags
+from stratum.ledger.records import ShareRecord, share_flags
 from stratum.mining.judge import NTIME_FUTURE, NTIME_ROLL, merged_version
 from stratum.mining.verdicts import REJECTION, Verdict
 from stratum.protocol.downstream import read_submit
@@ -29,7 +29,7 @@ from stratum.protocol.messages import (
     encode_result,
     parse_line,
 )
-from stratum.units import DifficultyScale
+from stratum.units import DifficultyScale, best_of
 
 SCALE = DifficultyScale(32)
 CURTIME = 1_795_000_000

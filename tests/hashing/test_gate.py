@@ -411,6 +411,7 @@ def test_a_hash_is_weighed_as_against_the_target_of_its_weight(
 ) -> None:
     table = make_table(core)
     table.gate = core.Gate(scale_shift=shift)
+    table.gate.attach(table.tail)
     table.gate.generation = 1
     session = table.session = table.gate.open_session()
     session.identify(EXTRANONCE1, 8, 0)
@@ -471,11 +472,11 @@ def test_a_full_segment_stops_the_gate_with_nothing_counted(core: ModuleType) ->
     assert (table.session.shares, table.tail.next_index) == (3, 80)
 
 
-def test_without_a_log_shares_are_counted_all_the_same(core: ModuleType) -> None:
+def test_without_a_log_no_share_is_accepted(core: ModuleType) -> None:
     table = make_table(core)
     table.gate.attach(None)
-    assert table.take(submit() + b"\n")[0] is GateStatus.MORE
-    assert (table.gate.accepted, table.session.shares, table.tail.used) == (1, 1, 0)
+    assert table.take(submit() + b"\n")[0] is GateStatus.LOG_FULL
+    assert (table.gate.accepted, table.session.shares, table.tail.used) == (0, 0, 0)
 
 
 def test_work_is_added_up_beyond_64_bits(core: ModuleType) -> None:

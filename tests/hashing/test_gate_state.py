@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hashing import RING_SIZE, VERDICTS, GateStatus
-from stratum.mining.limits import BURST_SECONDS, LineBudget
+from stratum.mining.limits import BURST_SECONDS
+from tests.hashing.token_bucket import TokenBucket
 
 hashes = st.binary(min_size=32, max_size=32)
 MICROSECONDS = 1_000_000
@@ -258,12 +259,12 @@ def test_due_are_those_whose_time_or_shares_have_come(
     rate_bits=st.integers(0, 6),
     steps=st.lists(st.tuples(st.integers(0, 700), st.integers(1, 30)), max_size=40),
 )
-def test_the_budget_is_the_token_bucket_of_limits(
+def test_the_budget_is_a_token_bucket(
     core: ModuleType, rate_bits: int, steps: list[tuple[int, int]]
 ) -> None:
     # Times are multiples of 1/64 s and rates powers of two: exact in the bucket's floats as well.
     rate = 1 << rate_bits
-    bucket = LineBudget(float(rate), 1000.0)
+    bucket = TokenBucket(float(rate), rate * BURST_SECONDS, 1000.0)
     cost_us = MICROSECONDS // rate
     gate = make_gate(core, line_cost_us=cost_us, line_burst_us=int(BURST_SECONDS * MICROSECONDS))
     session = gate.open_session()
