@@ -314,7 +314,7 @@ struct gate {
     uint64_t job_room;      /* a power of two */
     uint64_t job_count;     /* less than job_room: a search ends */
     uint64_t generation;    /* shares of any other are stale */
-    struct log_tail *log;   /* NULL: shares are not written down */
+    struct log_tail *log;   /* NULL: the same as a full segment */
     uint32_t scale_shift;   /* a weight is a difficulty times 2^scale_shift; at most 48 */
     uint32_t junk_limit;    /* this share of low difficulty in a row is the caller's; 0: none */
     uint64_t line_cost_us;  /* what a line takes of the budget; 0: no limit */
