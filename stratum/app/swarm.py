@@ -21,6 +21,7 @@ from typing import TextIO
 
 from rich.console import Console
 from rich.live import Live
+from rich.markup import escape
 from rich.table import Table
 
 import hashing
@@ -85,6 +86,7 @@ async def swarm(wish: SwarmWish, *, as_json: bool = False, out: TextIO | None = 
         finally:
             watching.cancel()
             await asyncio.wait([watching])
+            gc.unfreeze()
             for number in (signal.SIGINT, signal.SIGTERM):
                 loop.remove_signal_handler(number)
     if as_json:
@@ -233,12 +235,12 @@ def summary(report: Report) -> Table:
     lost = f"{report.failed:,} failed, {report.disconnected:,} disconnected"
     table.add_row("connections", lost)
     for reason, count in report.reasons.items():
-        table.add_row("", f"{count:,} {reason}")
+        table.add_row("", f"{count:,} {escape(reason)}")
     table.add_row("measured", f"{report.seconds:.1f} s, {report.shares_per_second:,.1f} shares/s")
     table.add_row("shares", f"submitted {report.submitted:,}: {_counts(report.shares)}")
     for reject in report.rejects:
         late = f"{reject.late:,} late" if reject.late else ""
-        table.add_row("", f"{reject.count:,} {reject.code} {reject.text} {late}")
+        table.add_row("", f"{reject.count:,} {reject.code} {escape(reject.text)} {late}")
     table.add_row("wrong rejects", f"{report.wrong_rejects:,}")
     table.add_row("unanswered", f"{report.unanswered:,}; not sent {report.unsent:,}")
     if report.unfound:

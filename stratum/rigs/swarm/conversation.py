@@ -106,7 +106,7 @@ class Conversation:
                 self._core.set_extranonce(
                     self._index, changed.extranonce1, changed.extranonce2_size
                 )
-            case "mining.set_version_mask" | "mining.set_version":
+            case "mining.set_version_mask" | "mining.set_version" if self._dialect.rolls_version:
                 self._core.set_version_mask(self._index, lines.read_mask(request.params))
             case "client.reconnect":
                 raise UpstreamError("the pool asked to reconnect")
