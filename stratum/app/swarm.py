@@ -217,8 +217,9 @@ def progress_line(progress: Progress, rate: float) -> str:
     lost = progress.failed + progress.disconnected
     if lost:
         parts.insert(2, f"lost {lost}")
-    if latency := show_latencies(tally.calm):
-        parts.append(f"p50 {latency['p50']:.3g} ms, p99 {latency['p99']:.3g} ms")
+    latency = show_latencies(tally.calm)
+    if latency["count"]:
+        parts.append(f"p50 {latency['p50']:,.4g} ms, p99 {latency['p99']:,.4g} ms")
     if tally.tips:
         parts.append(f"tips {len(tally.tips)}")
     return "  ".join(part for part in parts if part)
@@ -250,8 +251,8 @@ def summary(report: Report) -> Table:
         ("latency at tips", report.tip_latency_ms),
         ("own lag", report.lag_ms),
     ):
-        if values:
-            shown = "  ".join(f"{key} {value:.3g}" for key, value in values.items())
+        if values["count"]:
+            shown = "  ".join(f"{key} {values[key]:,.4g}" for key in values if key != "count")
             table.add_row(f"{name}, ms", shown)
     for tip in report.tips:
         table.add_row("tip", f"{tip.spread_ms:.1f} ms from first to last of {tip.rigs:,} rigs")

@@ -172,9 +172,9 @@ REPORT = Report(
     unsent=3,
     unfound=2,
     never_read_submitted=0,
-    latency_ms={"p50": 0.5, "max": 7.25},
-    tip_latency_ms={},
-    lag_ms={},
+    latency_ms={"count": 1190, "p50": 0.5, "max": 1470.25},
+    tip_latency_ms={"count": 0, "p50": 0.0, "max": 0.0},
+    lag_ms={"count": 0, "p50": 0.0, "max": 0.0},
     tips=(TipSpread("00" * 32, 1.0, 1.1, 100.0, 9),),
     cpu_seconds=0.6,
 )
@@ -187,7 +187,7 @@ def test_the_summary_says_it_in_words() -> None:
     assert "rigs 10, 9 connected" in lines
     assert "shares submitted 1,200: accepted 1,190, stale 10" in lines
     assert "10 21 Stale [share] 9 late" in lines
-    assert "latency, ms p50 0.5 max 7.25" in lines
+    assert "latency, ms p50 0.5 max 1,470" in lines
     assert "tip 100.0 ms from first to last of 9 rigs" in lines
     assert "own CPU 0.60 s, 500.00 µs a share" in lines
 

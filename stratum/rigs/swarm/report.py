@@ -118,11 +118,9 @@ def answered(tally: SwarmTally) -> int:
 
 
 def show_latencies(latencies: Latencies) -> dict[str, float]:
-    """Milliseconds at the usual percentiles; empty where nothing was timed."""
-    if not latencies.total:
-        return {}
+    """Milliseconds at the usual percentiles, and how many were timed; zeros where none were."""
     shown = {name: latencies.percentile_us(at) / 1000 for name, at in _PERCENTILES.items()}
-    return {**shown, "max": latencies.max_us / 1000}
+    return {"count": latencies.total, **shown, "max": latencies.max_us / 1000}
 
 
 def spread_tips(
