@@ -19,8 +19,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import IO, Any, Protocol
 
+from bench.pool import Moved
 from bench.process import LOAD_CORE, Sample, descriptors, pinned, sample
-from bench.servers import Moved
 
 SWARM = (sys.executable, "-m", "stratum.cli", "swarm")
 

@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 
 from bench.load import Load, Run, match_tips
+from bench.pool import Moved
 from bench.process import Sample
-from bench.servers import Moved
 from bench.table import Figure, Goal
+
+ROOT = Path(__file__).parent.parent
 
 
 async def _bench(tmp_path: Path, *arguments: str) -> dict[str, Any]:
@@ -21,7 +23,7 @@ async def _bench(tmp_path: Path, *arguments: str) -> dict[str, Any]:
     result = tmp_path / "bench.json"
     command = [sys.executable, "-m", "bench", "--quick", "--json", str(result), *arguments]
     process = await asyncio.create_subprocess_exec(
-        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, cwd=ROOT
     )
     out, _ = await process.communicate()
     assert process.returncode == 0, out.decode()
