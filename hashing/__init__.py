@@ -18,7 +18,15 @@ or 32 bytes little-endian where a share is checked.
 import os
 from typing import TYPE_CHECKING
 
-from hashing.values import CheckedShare
+from hashing.values import (
+    GATE_BUFFER,
+    MAX_LINE,
+    NEVER,
+    RING_SIZE,
+    VERDICTS,
+    CheckedShare,
+    GateStatus,
+)
 
 _wanted = os.environ.get("BASELOAD_HASHING", "")
 
@@ -32,8 +40,13 @@ if TYPE_CHECKING or _wanted != "hashlib":
             " source tree, or set BASELOAD_HASHING=hashlib to run without C (slow)"
         ) from exc
     from hashing.native import (
+        Gate,
+        GateSession,
+        GateWork,
         LogTail,
+        SeenShares,
         ShareJob,
+        SwarmCore,
         backend,
         backends,
         check_share,
@@ -51,8 +64,13 @@ if TYPE_CHECKING or _wanted != "hashlib":
     )
 else:
     from hashing.reference import (
+        Gate,
+        GateSession,
+        GateWork,
         LogTail,
+        SeenShares,
         ShareJob,
+        SwarmCore,
         backend,
         backends,
         check_share,
@@ -76,9 +94,20 @@ if _wanted:
         raise ImportError(f"environment BASELOAD_HASHING: {exc}, or hashlib") from exc
 
 __all__ = [
+    "GATE_BUFFER",
+    "MAX_LINE",
+    "NEVER",
+    "RING_SIZE",
+    "VERDICTS",
     "CheckedShare",
+    "Gate",
+    "GateSession",
+    "GateStatus",
+    "GateWork",
     "LogTail",
+    "SeenShares",
     "ShareJob",
+    "SwarmCore",
     "backend",
     "backends",
     "check_share",

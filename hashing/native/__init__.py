@@ -4,6 +4,7 @@ Only the modules of this package touch ffi and lib. csrc/hashing.h says what eac
 its arguments become safe. One module for each part of that header.
 """
 
+from hashing.native.gate import Gate, GateWork
 from hashing.native.hashes import (
     ShareJob,
     backend,
@@ -18,13 +19,34 @@ from hashing.native.hashes import (
     sha256d_headers,
     use,
 )
+from hashing.native.sessions import GateSession, SeenShares
 from hashing.native.slots import LogTail, crc32c, pack_slot, whole_slots
-from hashing.values import CheckedShare
+from hashing.native.swarm import SwarmCore
+from hashing.values import (
+    GATE_BUFFER,
+    MAX_LINE,
+    NEVER,
+    RING_SIZE,
+    VERDICTS,
+    CheckedShare,
+    GateStatus,
+)
 
 __all__ = [
+    "GATE_BUFFER",
+    "MAX_LINE",
+    "NEVER",
+    "RING_SIZE",
+    "VERDICTS",
     "CheckedShare",
+    "Gate",
+    "GateSession",
+    "GateStatus",
+    "GateWork",
     "LogTail",
+    "SeenShares",
     "ShareJob",
+    "SwarmCore",
     "backend",
     "backends",
     "check_share",

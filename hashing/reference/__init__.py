@@ -1,5 +1,6 @@
 """The same in Python, on hashlib: slow, short, and right. What native is compared with."""
 
+from hashing.reference.gate import Gate, GateSession, GateWork, SeenShares
 from hashing.reference.hashes import (
     ShareJob,
     backend,
@@ -15,12 +16,32 @@ from hashing.reference.hashes import (
     use,
 )
 from hashing.reference.slots import LogTail, crc32c, pack_slot, whole_slots
-from hashing.values import CheckedShare
+from hashing.reference.swarm import SwarmCore
+from hashing.values import (
+    GATE_BUFFER,
+    MAX_LINE,
+    NEVER,
+    RING_SIZE,
+    VERDICTS,
+    CheckedShare,
+    GateStatus,
+)
 
 __all__ = [
+    "GATE_BUFFER",
+    "MAX_LINE",
+    "NEVER",
+    "RING_SIZE",
+    "VERDICTS",
     "CheckedShare",
+    "Gate",
+    "GateSession",
+    "GateStatus",
+    "GateWork",
     "LogTail",
+    "SeenShares",
     "ShareJob",
+    "SwarmCore",
     "backend",
     "backends",
     "check_share",

@@ -43,7 +43,7 @@ from stratum.mining.jobs import Job
 from stratum.mining.limits import Gatekeeper
 from stratum.mining.names import PayeeRule
 from stratum.mining.pool import REFRESH_INTERVAL, Pool
-from stratum.mining.site import Site
+from stratum.mining.site import Site, make_gate
 from stratum.net.downstream import Server
 from stratum.node.nodes import Nodes
 from stratum.node.submitter import Submitter
@@ -105,15 +105,18 @@ class PoolService:
         """Make the parts and wire them; nothing runs yet."""
         self._templates = TemplateStore(config.data_dir)
         self._scribe = Scribe(self._log, self._templates)
+        gate = make_gate(config.network, config.limits)
         self._pool = Pool(
             config.network,
             config.payout.coinbase_tag,
+            gate=gate,
             first_work_id=int(clock()),
             keep=self._scribe.keep_work,
             ask=lambda question: self._prover.ask(question),
         )
         self._site = Site(
             network=config.network,
+            gate=gate,
             pool=self._pool,
             payees=PayeeRule(config.payout, config.network),
             limits=config.limits,
@@ -122,6 +125,8 @@ class PoolService:
             ),
             gatekeeper=Gatekeeper(config.limits),
             record=self._scribe.keep_share,
+            refused=self._scribe.keep_refused,
+            make_room=lambda: False,
             found=self._on_block,
             emit=self._on_event,
             notice=WAITING,
@@ -169,6 +174,7 @@ class PoolService:
             raise _first_cause(group) from group  # the first part to fail ended the others
         finally:
             await self.server.stop()
+            self.server.report_refused()
             await self._http.stop()
             self._log.close()
         return self._exit_code
@@ -215,7 +221,7 @@ class PoolService:
         job = self._pool.on_tip(tip.block_hash, tip.parent, tip.mediantime, now, tip.time)
         if job is not None:
             self._work_came()
-            self._broadcast_new(job, True, known, now)
+            self._broadcast_new(job, known, now)
 
     def _on_template(self, template: Template) -> None:
         known = time.perf_counter()
@@ -224,17 +230,20 @@ class PoolService:
         job, clean = self._pool.on_template(template, now)
         self._work_came()
         fills_empty = before is not None and before.work.template.is_empty and not template.is_empty
-        if clean or fills_empty or now - self._last_template >= ORDINARY_PACE:
-            self._broadcast_new(job, clean, known, now)
+        if clean:
+            self._broadcast_new(job, known, now)
+        elif fills_empty or now - self._last_template >= ORDINARY_PACE:
+            self.server.spread(job)
+            self._last_job = self._last_template = now
+            self._is_held_back = False
         else:
             self._is_held_back = True
         self._scribe.save_templates(self._pool.live_work_ids)
 
-    def _broadcast_new(self, job: Job, clean: bool, known: float, now: float) -> None:
-        """New work to every rig; nothing that can wait comes before it."""
-        self.server.broadcast(job, clean)
-        if clean:
-            self._metrics.broadcast(time.perf_counter() - known)
+    def _broadcast_new(self, job: Job, known: float, now: float) -> None:
+        """A new previous block to every rig; nothing that can wait comes before it."""
+        self.server.broadcast(job, True)
+        self._metrics.broadcast(time.perf_counter() - known)
         self._last_job = self._last_template = now
         self._is_held_back = False
 
@@ -251,6 +260,7 @@ class PoolService:
     def _tick(self, now: float) -> None:
         if self._pool.current is not None:
             self._scribe.keep_again(self._pool.current.work)
+        self.view.sample(now)
         self._refresh_if_due(now)
         self._close_if_starved(now)
         self._scribe.save_templates(self._pool.live_work_ids)
@@ -261,7 +271,7 @@ class PoolService:
             return
         job = self._pool.refresh(now)
         if job is not None:
-            self.server.broadcast(job, False)
+            self.server.spread(job)
             self._last_job = now
             if self._is_held_back:
                 self._last_template = now

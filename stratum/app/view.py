@@ -15,6 +15,7 @@ from stratum.bitcoin.target import difficulty_of_target, display
 from stratum.config import PoolConfig
 from stratum.config.values import Endpoint
 from stratum.events import BlockFate, BlockFateChanged, BlockFound, Event
+from stratum.mining.rate import RateMeter
 from stratum.mining.session import Session
 from stratum.mining.site import Site
 from stratum.net.downstream import Server
@@ -22,6 +23,7 @@ from stratum.node.nodes import Nodes
 from stratum.observability.metrics import Figures, NodeFigures
 from stratum.observability.recent import RecentEvents
 from stratum.observability.status import RIGS_SHOWN, BlockRow, JobRow, NodeRow, RigRow, Status
+from stratum.units import HASHES_PER_DIFFICULTY
 
 _BLOCKS_KEPT = 100
 
@@ -45,6 +47,8 @@ class View:
         self._scribe = scribe
         self._clock = clock
         self._started = clock()
+        self._meter = RateMeter(clock())
+        self._sampled = 0  # of the gate's work
         self._recent = RecentEvents(clock)
         self._blocks: OrderedDict[bytes, BlockRow] = OrderedDict()
 
@@ -67,15 +71,14 @@ class View:
         return None
 
     def figures(self) -> Figures:
-        totals = self._site.totals
         sessions = self._server.sessions
         job = self._site.pool.current
         return Figures(
-            shares={verdict.value: count for verdict, count in totals.verdicts.items()},
-            share_difficulty=self._config.network.scale.difficulty(totals.weight),
+            shares={v.value: count for v, count in self._site.verdicts.items()},
+            share_difficulty=self._config.network.scale.difficulty(self._site.gate.work),
             connections=len(sessions),
             rigs=sum(session.is_ready for session in sessions),
-            hashrate=self._hashrate(sessions, self._clock()),
+            hashrate=self._hashrate(self._clock()),
             jobs=self._site.pool.jobs_made,
             job_height=job.work.template.height if job else 0,
             ready=self.not_ready() is None,
@@ -99,10 +102,10 @@ class View:
             now=now,
             started_at=self._started,
             fault=self.not_ready() or "",
-            hashrate=self._hashrate(sessions, now),
+            hashrate=self._hashrate(now),
             connections=len(self._server.sessions),
             rigs_total=len(sessions),
-            shares={v.value: count for v, count in self._site.totals.verdicts.items()},
+            shares={v.value: count for v, count in self._site.verdicts.items()},
             listens=[
                 str(Endpoint(tier.host, port))
                 # None while the pool starts or stops, when this is served all the same.
@@ -120,22 +123,28 @@ class View:
             events=self._recent.rows(),
         )
 
-    def _hashrate(self, sessions: list[Session], now: float) -> float:
-        scale = self._config.network.scale
-        return sum(session.rig.meter.hashrate(scale, now) for session in sessions)
+    def sample(self, now: float) -> None:
+        """Once a second: what the gate has credited since."""
+        work = self._site.gate.work
+        self._meter.add(work - self._sampled, now)
+        self._sampled = work
+
+    def _hashrate(self, now: float) -> float:
+        return self._meter.hashrate(self._config.network.scale, now)
 
     def _rig(self, session: Session, now: float) -> RigRow:
         scale = self._config.network.scale
-        rig = session.rig
+        state = session.rig.state
+        lived = max(now - session.connected_at, 1.0)
         return RigRow(
             worker=session.worker_name,
             agent=session.user_agent,
             difficulty=scale.difficulty(session.difficulty.weight),
-            accepted=rig.shares,
-            rejected=rig.rejected,
-            hashrate=rig.meter.hashrate(scale, now),
+            accepted=state.shares,
+            rejected=state.rejected,
+            hashrate=scale.difficulty(state.work) * HASHES_PER_DIFFICULTY / lived,
             connected_at=session.connected_at,
-            last_share_at=rig.last_share or None,
+            last_share_at=state.last_share_us / 1_000_000 or None,
         )
 
     def _job(self) -> JobRow | None:

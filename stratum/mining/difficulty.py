@@ -23,7 +23,7 @@ MAX_WEIGHT = 2**63
 class DifficultyControl:
     """One rig's difficulty in weight units; `weight` is what the next job should carry."""
 
-    __slots__ = ("_fixed", "_floor", "_network", "_suggested", "_tier", "_vardiff")
+    __slots__ = ("_fixed", "_floor", "_network", "_seen_work", "_suggested", "_tier", "_vardiff")
 
     def __init__(self, network: Network, tier: TierSettings, now: float) -> None:
         self._network = network
@@ -31,6 +31,7 @@ class DifficultyControl:
         self._fixed: Fraction | None = None
         self._floor: Fraction | None = None
         self._suggested: Fraction | None = None
+        self._seen_work = 0
         self._vardiff = self._begin(now)
 
     @property
@@ -42,12 +43,10 @@ class DifficultyControl:
         """Whether vardiff may move it."""
         return self._tier.vardiff and self._fixed is None
 
-    def share(self, weight: int, now: float) -> bool:
-        """Count an accepted share; True if the difficulty should change now, not at leisure."""
-        self._vardiff.share(weight)
-        return self.should_change(now)
-
-    def should_change(self, now: float) -> bool:
+    def look(self, work: int, now: float) -> bool:
+        """Show it all the work the rig has done so far; True if the difficulty should change."""
+        self._vardiff.work(work - self._seen_work)
+        self._seen_work = work
         return self.runs and self._vardiff.wish(now) is not None
 
     def adjust(self, now: float) -> None:
