@@ -84,6 +84,7 @@ def _closed_loop(bench: Bench, key: str, window: int, goal: Goal) -> Row:
         _figure("CPU per share", "µs", runs, lambda run: run.cpu_us_per_share, goal),
         _figure("shares answered", "1/s", runs, lambda run: run.shares_per_second),
         _figure("CPU", "% of a core", runs, lambda run: run.cpu_percent),
+        _figure("CPU of the load", "% of a core", runs, lambda run: run.load_percent),
         _figure("answer, p50", "ms", runs, lambda run: run.latency_ms("p50")),
         _figure("answer, p99", "ms", runs, lambda run: run.latency_ms("p99")),
     ]
@@ -157,6 +158,7 @@ def many_rigs(bench: Bench) -> Row:
         _figure("unanswered", "", runs, lambda run: run.swarm["unanswered"], none),
         _figure("rigs dropped", "", runs, lambda run: run.swarm["disconnected"], none),
         _figure("CPU", "% of a core", runs, lambda run: run.cpu_percent, Goal(ratio=1.6)),
+        _figure("CPU of the load", "% of a core", runs, lambda run: run.load_percent),
         _figure("first rig → last rig, median of tips", "ms", runs, _spread_ms, ratio),
         _figure("tip there → last rig, median", "ms", runs, _last_ms(median)),
         _figure("RssAnon per connection", "bytes", runs, _memory),

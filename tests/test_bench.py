@@ -49,8 +49,7 @@ def test_cpu_per_share_is_that_of_the_inner_part_of_the_load() -> None:
     # Ten samples: at either end one is left out, here one that would spoil the figure.
     busy = [_sample(at, 0.5 * at) for at in range(1, 9)]
     samples = [_sample(0, -90.0), *busy, _sample(9, 90.0)]
-    swarm = {"seconds": 10.0, "shares": {"accepted": 900, "stale": 100}}
-    run = Run("floor", Load(1, 10.0), swarm, samples)
+    run = Run("floor", Load(1, 10.0), {"shares_per_second": 100.0}, samples)
     assert run.cpu_percent == pytest.approx(50)
     assert run.cpu_us_per_share == pytest.approx(5000)
 
