@@ -38,6 +38,7 @@ from bench.servers import scratch
 from bench.witness import Memory, Pace, RecordingRig
 from stratum.app.loop import run
 from stratum.bitcoin.target import nbits_from_target
+from stratum.ledger.errors import LogDamaged
 from stratum.node.devnet import DevNode
 
 #: One share in so many is a block: one every four seconds.
@@ -162,8 +163,11 @@ async def _closing_faults(at: Scene, console: Console) -> list[str]:
     faults = [f"the pool ended with {code}"] if code else []
     if "Traceback" in at.pool.said:
         faults.append(f"the pool failed:\n{at.pool.said[-2000:]}")
-    faults += log_faults(at.pool.data_dir, memory)
-    faults += book_faults(at.pool.data_dir)
+    try:
+        faults += log_faults(at.pool.data_dir, memory)
+        faults += book_faults(at.pool.data_dir)
+    except LogDamaged as exc:
+        faults.append(str(exc))
     if not memory.accepted:
         faults.append("no share was accepted")
     return faults
