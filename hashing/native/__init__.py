@@ -20,7 +20,7 @@ from hashing.native.hashes import (
     use,
 )
 from hashing.native.sessions import GateSession, SeenShares
-from hashing.native.slots import LogTail, crc32c, pack_slot, whole_slots
+from hashing.native.slots import LogTail, crc32c, pack_slot, pack_slots, whole_slots
 from hashing.native.swarm import SwarmCore
 from hashing.values import (
     GATE_BUFFER,
@@ -55,6 +55,7 @@ __all__ = [
     "merkle_fold",
     "midstate",
     "pack_slot",
+    "pack_slots",
     "search_nonce",
     "sha256",
     "sha256d",

@@ -76,6 +76,10 @@ class GateWork:
         """Of the previous block."""
         return int(self._struct.generation)
 
+    @generation.setter
+    def generation(self, generation: int) -> None:
+        self._struct.generation = generation
+
 
 class Gate:
     """All sessions and jobs of one process, and the buffer that every socket is read into."""

@@ -12,6 +12,7 @@ without work.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import logging
 import os
@@ -36,7 +37,7 @@ from stratum.events import (
     RigConnected,
     RigDisconnected,
 )
-from stratum.ledger.log import Log
+from stratum.ledger.log import STRICT_INTERVAL, SYNC_INTERVAL, Log
 from stratum.ledger.templates import TemplateStore
 from stratum.mining.extranonce import Extranonces
 from stratum.mining.jobs import Job
@@ -94,7 +95,12 @@ class PoolService:
         self._has_closed = False
         self._closing: asyncio.TimerHandle | None = None
 
-        self._log = Log(config.data_dir, on_failure=self._log_failed)
+        self._log = Log(
+            config.data_dir,
+            on_failure=self._log_failed,
+            on_synced=self._log_synced if config.is_strict else None,
+            sync_interval=STRICT_INTERVAL if config.is_strict else SYNC_INTERVAL,
+        )
         try:
             self._put_together(config, clock)
         except BaseException:
@@ -106,6 +112,7 @@ class PoolService:
         self._templates = TemplateStore(config.data_dir)
         self._scribe = Scribe(self._log, self._templates)
         gate = make_gate(config.network, config.limits)
+        gate.attach(self._log.tail)
         self._pool = Pool(
             config.network,
             config.payout.coinbase_tag,
@@ -126,9 +133,12 @@ class PoolService:
             gatekeeper=Gatekeeper(config.limits),
             record=self._scribe.keep_share,
             refused=self._scribe.keep_refused,
-            make_room=lambda: False,
+            make_room=self._log.make_room,
             found=self._on_block,
             emit=self._on_event,
+            is_strict=config.is_strict,
+            log_end=lambda: self._log.next_index,
+            log_synced=lambda: self._log.synced_count,
             notice=WAITING,
         )
         self.server = Server(self._site, config.listen, clock=clock)
@@ -176,6 +186,7 @@ class PoolService:
             await self.server.stop()
             self.server.report_refused()
             await self._http.stop()
+            self._site.gate.attach(None)
             self._log.close()
         return self._exit_code
 
@@ -323,6 +334,11 @@ class PoolService:
             self._work_lost = self._clock()
             self._site.notice = WAITING
             self.server.show_message(WAITING)
+
+    def _log_synced(self, count: int) -> None:
+        """From the log's sync thread, under `strict`: answers have waited for it."""
+        with contextlib.suppress(RuntimeError):  # the last sync comes after the loop's end
+            self._loop.call_soon_threadsafe(self.server.synced)
 
     def _log_failed(self, exc: OSError) -> None:
         """From the log's sync thread: what was promised can't be kept any more, so stop."""

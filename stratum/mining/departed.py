@@ -8,6 +8,7 @@ and the difficulty each was sent with, every one of them would be refused.
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from stratum.mining.rig import Rig
@@ -33,18 +34,29 @@ class Remains:
         """Go on with the jobs of the connection before, where they paid the same payee."""
         assert rig.payee is not None
         if rig.payee.script_pubkey == self.script_pubkey:
-            for number, weight in _JOB.iter_unpack(self.jobs):
-                rig.state.remember(number, weight)
+            revive_jobs(rig, self.jobs)
             rig.state.masks |= self.masks
 
 
 def remains_of(rig: Rig) -> Remains | None:
     """What is worth keeping of a rig; None where it was never sent a job."""
-    ring = rig.state.ring()
-    if rig.payee is None or not ring:
+    jobs = jobs_of(rig)
+    if rig.payee is None or not jobs:
         return None
-    jobs = b"".join(_JOB.pack(number, weight) for number, weight in ring)
     return Remains(rig.payee.script_pubkey, rig.state.masks, jobs)
+
+
+def jobs_of(rig: Rig) -> bytes:
+    """The jobs it was sent, oldest first: 12 bytes each, number and weight, little-endian."""
+    return b"".join(_JOB.pack(number, weight) for number, weight in rig.state.ring())
+
+
+def revive_jobs(rig: Rig, jobs: bytes) -> None:
+    """The inverse. Raises ValueError for what `jobs_of` does not give."""
+    if len(jobs) % _JOB.size:
+        raise ValueError(f"jobs are {len(jobs)} bytes, expected a multiple of {_JOB.size}")
+    for number, weight in _JOB.iter_unpack(jobs):
+        rig.state.remember(number, weight)
 
 
 class Departed:
@@ -66,6 +78,11 @@ class Departed:
         self._forget(now)
         entry = self._remains.pop(extranonce1, None)
         return entry[1] if entry else None
+
+    @property
+    def entries(self) -> Iterator[tuple[bytes, float, Remains]]:
+        """extranonce1, when it left, what it left; oldest first."""
+        return ((extranonce1, *entry) for extranonce1, entry in self._remains.items())
 
     def _forget(self, now: float) -> None:
         while self._remains:

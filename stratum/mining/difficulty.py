@@ -9,6 +9,7 @@ main                    never above the network's: a share would be harder than 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 
 from stratum.bitcoin.networks import Network
@@ -78,6 +79,26 @@ class DifficultyControl:
         self._fixed = wishes.fixed
         self._floor = wishes.floor or self._floor
         return self._again(now)
+
+    @property
+    def wishes(self) -> tuple[Fraction | None, Fraction | None, Fraction | None]:
+        """What the rig has said of it: pinned, floor, suggested."""
+        return self._fixed, self._floor, self._suggested
+
+    @property
+    def is_untried(self) -> bool:
+        """The weight is a setting or a wish, not yet a measurement."""
+        return self._vardiff.is_untried
+
+    def resume(
+        self, wishes: Sequence[Fraction | None], weight: int, is_untried: bool, now: float
+    ) -> None:
+        """Go on where another process was; what vardiff had counted since its last change is the
+        one thing that is counted again."""
+        self._fixed, self._floor, self._suggested = wishes
+        self._vardiff = self._begin(now)
+        self._vardiff.restart(weight, now)
+        self._vardiff.is_untried = is_untried
 
     def _again(self, now: float) -> bool:
         before = self.weight

@@ -12,6 +12,8 @@ rig that bursts loses nothing.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from hashing import GateStatus
 from stratum.mining.rig import Rig
 from stratum.mining.site import Site
@@ -23,8 +25,9 @@ class Intake:
 
     __slots__ = (
         "_end",
-        "_is_checked",
-        "_out",
+        "_gate",
+        "is_checked",
+        "_put",
         "_pending",
         "_rig",
         "_site",
@@ -35,14 +38,15 @@ class Intake:
         "throttled_for",
     )
 
-    def __init__(self, site: Site, rig: Rig, out: list[bytes]) -> None:
-        """What the gate answers is appended to `out`."""
+    def __init__(self, site: Site, rig: Rig, put: Callable[[bytes], None]) -> None:
+        """`put` is given what the gate answers."""
         self._site = site
+        self._gate = site.gate
         self._rig = rig
-        self._out = out
+        self._put = put
         self._pending = b""
         self._start = self._end = 0  # of what is not taken yet, in the gate's buffer
-        self._is_checked = False  # that the first bytes are Stratum's
+        self.is_checked = False  # that the first bytes are Stratum's
         self._unfinished_since = 0  # microseconds; 0: no line is unfinished
         self.is_open = False  # the gate may judge: subscribed and authorized
         self.is_throttled = False  # lines are waiting: nothing more should be read
@@ -50,7 +54,7 @@ class Intake:
 
     def room(self) -> memoryview:
         """Where the socket's next bytes belong: behind those that wait."""
-        buffer = self._site.gate.buffer
+        buffer = self._gate.buffer
         if not self._pending:
             return buffer
         waiting = len(self._pending)
@@ -63,10 +67,33 @@ class Intake:
         self._end = len(self._pending) + size
         self._pending = b""
 
+    def answer(self, size: int, now_us: int) -> bytes:
+        """The same, where that is all there is to do: whole lines, every one of them the gate's.
+
+        What to write; nothing where there is more to it, and then `next_line` goes on from there.
+        Most reads of a pool are one share, and this is what each of them costs.
+        """
+        if self._pending or not self.is_open:
+            self.arrived(size)
+            return b""
+        gate = self._gate
+        status = gate.take(self._rig.state, 0, size, now_us)
+        if status is GateStatus.MORE and gate.consumed == size:
+            return gate.replies()
+        self._start, self._end = gate.consumed, size
+        if gate.lines:
+            self._put(gate.replies())
+        return b""
+
     def postpone(self, size: int, now_us: int) -> None:
         """The same, but nothing is taken yet."""
         self.arrived(size)
         self._keep_rest(now_us)
+
+    @property
+    def unread(self) -> bytes:
+        """What waits."""
+        return self._pending
 
     def next_line(self, now_us: int) -> bytes | None:
         """The next line that is Python's, paid for; None if there is none, or no budget for it.
@@ -103,13 +130,13 @@ class Intake:
 
     def _pass_gate(self, now_us: int) -> bool:
         """Have the gate judge what it will; True if a line for Python comes next."""
-        gate, state = self._site.gate, self._rig.state
+        gate, state = self._gate, self._rig.state
         while True:
             status = gate.take(state, self._start, self._end, now_us)
             self._start = gate.consumed
             if gate.lines:
                 self._unfinished_since = 0
-                self._out.append(gate.replies())
+                self._put(gate.replies())
             match status:
                 case GateStatus.LINE:
                     return True
@@ -143,12 +170,12 @@ class Intake:
 
     def _cut(self) -> bytes | None:
         """The next line with its end, still in its place; None while it has none."""
-        buffer = self._site.gate.buffer
+        buffer = self._gate.buffer
         data = bytes(buffer[self._start : min(self._end, self._start + MAX_LINE + 2)])
-        if not self._is_checked:
+        if not self.is_checked:
             # Not even an empty line goes out yet: a PROXY v2 header begins with two of them.
-            self._is_checked = check_first_bytes(data)
-            if not self._is_checked:
+            self.is_checked = check_first_bytes(data)
+            if not self.is_checked:
                 return None
         end = data.find(b"\n")
         if end > MAX_LINE or (end < 0 and len(data) > MAX_LINE):
@@ -161,7 +188,7 @@ class Intake:
 
     def _keep_rest(self, now_us: int) -> None:
         if self._start < self._end:
-            self._pending = bytes(self._site.gate.buffer[self._start : self._end])
+            self._pending = bytes(self._gate.buffer[self._start : self._end])
             if not self.is_throttled and not self._unfinished_since:
                 self._unfinished_since = now_us
         self._start = self._end = 0

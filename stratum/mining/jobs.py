@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import binascii
 from collections import deque
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 import hashing
@@ -89,6 +90,12 @@ class Work:
     @log_index.setter
     def log_index(self, index: int) -> None:
         self.gate_work.job_index = index
+
+    def revive(self, generation: int, weight_limit: int) -> None:
+        """Rigs are served on it again, by a process that did not make it."""
+        self.generation = self.gate_work.generation = generation
+        self.weight_limit = weight_limit
+        self.restored = False
 
     def ntime(self, now_us: int) -> int:
         """The node's idea of the time now, within what the template allows."""
@@ -180,6 +187,17 @@ class JobBook:
             self._jobs[job.job_id] = job
             return job
         return None
+
+    def revive(self, work: Work, refresh: int, ntime: int, made: float) -> Job:
+        """A job that another process made and sent."""
+        job = self._jobs[f"{work.work_id << 8 | refresh:08x}"] = make_job(
+            work, refresh, ntime, made
+        )
+        return job
+
+    @property
+    def jobs(self) -> Collection[Job]:
+        return self._jobs.values()
 
     @property
     def numbers(self) -> set[int]:

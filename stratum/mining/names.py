@@ -41,6 +41,15 @@ class Payee:
         self.coinbase_part = payee_of(script_pubkey)
         self.coinbase_hex = self.coinbase_part.hex().encode()
 
+    def named(self, account: str) -> Payee:
+        """The same payee for another account; what the coinbase has of it is not made again."""
+        other = Payee.__new__(Payee)
+        other.account = account
+        other.script_pubkey = self.script_pubkey
+        other.coinbase_part = self.coinbase_part
+        other.coinbase_hex = self.coinbase_hex
+        return other
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Payee):
             return NotImplemented
@@ -68,7 +77,7 @@ class PayeeRule:
             return self._solo_payee(account)
         if self._owner is None:
             raise Refusal(ErrorCode.UNAUTHORIZED, "this pool has no payout address")
-        return Payee(account, self._owner.script_pubkey)
+        return self._owner.named(account)
 
     @property
     def one_account_per_connection(self) -> bool:
@@ -90,7 +99,7 @@ class PayeeRule:
                 ErrorCode.UNAUTHORIZED,
                 f"worker name must begin with a {self._network.name} address",
             )
-        return Payee(account, self._owner.script_pubkey)
+        return self._owner.named(account)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ proposal: a pool that sends out an invalid layout finds out when it loses a bloc
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 from fractions import Fraction
@@ -206,6 +206,38 @@ class Pool:
             self._book.restore(work)
             taken += 1
         return taken, unreadable
+
+    def resume(
+        self, jobs: Iterable[tuple[int, int, float]], current: int | None, layouts: Iterable[str]
+    ) -> None:
+        """Go on as the process that is handing its rigs over: after `restore`, and before any
+        template. `jobs` are those that rigs may name: number, ntime and when each was made."""
+        present = None if current is None else self._book.works.get(current >> 8)
+        if present is None:
+            return
+        self.generation = self._gate.generation = 1
+        for number, ntime, made in jobs:
+            work = self._book.works.get(number >> 8)
+            if work is None:
+                continue
+            is_present = work.template.prevhash == present.template.prevhash
+            work.revive(int(is_present), self._weight_limit(work.template))
+            job = self._book.revive(work, number & 0xFF, ntime, made)
+            self._gate.add_job(number, ntime, work.gate_work)
+            if number == current:
+                self.current = job
+        for layout in layouts:
+            self._layouts[layout] = LayoutState.PROVEN
+            self._kinds.add(layout.partition("+")[0])
+
+    @property
+    def jobs(self) -> Collection[Job]:
+        """Every job that a rig may still name."""
+        return self._book.jobs
+
+    @property
+    def proven_layouts(self) -> list[str]:
+        return [layout for layout, s in self._layouts.items() if s is LayoutState.PROVEN]
 
     # -- inside ----------------------------------------------------------------------------
 

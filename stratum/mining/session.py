@@ -13,36 +13,28 @@ Sans-IO: the connection feeds bytes and the time, and takes away bytes. `now` is
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable
-from fractions import Fraction
-from typing import Any
-
 from stratum.events import RigConnected, RigDisconnected
 from stratum.mining.conduct import CloseSession, Conduct
 from stratum.mining.departed import Remains, remains_of
 from stratum.mining.difficulty import DifficultyControl
-from stratum.mining.extranonce import ExtranonceSpaceFull
 from stratum.mining.intake import Intake
 from stratum.mining.jobs import Job, microseconds
-from stratum.mining.judge import judge
 from stratum.mining.limits import MALFORMED_REQUEST, STRIKE
-from stratum.mining.names import Payee, read_password
-from stratum.mining.rig import MAX_WORKERS, Rig
+from stratum.mining.outbox import Outbox
+from stratum.mining.requests import answer
+from stratum.mining.rig import Rig
 from stratum.mining.settings import TierSettings
 from stratum.mining.site import RefusedShares, Site
-from stratum.mining.verdicts import NUMBER, REJECTION, Verdict
+from stratum.mining.verdicts import NUMBER, Verdict
 from stratum.protocol import downstream as wire
 from stratum.protocol.framing import ForeignProtocol, LineTooLong
 from stratum.protocol.messages import (
-    ErrorCode,
     MalformedLine,
     Refusal,
     Request,
     Response,
     encode_error,
     encode_id,
-    encode_result,
     encode_set_difficulty,
     parse_line,
 )
@@ -63,46 +55,40 @@ LOOK_SHARES = 8
 _NEVER = 2**63 - 1
 
 
-class Rejection(Refusal):
-    """What was understood and refused, a share above all: it never counts as malformed input."""
-
-
 class Session:
     """One rig's conversation."""
 
     __slots__ = (
-        "_conduct",
         "_intake",
         "_is_ready",
-        "_is_resumed",
         "_lacks_job",
-        "_out",
-        "_remains",
-        "_site",
-        "_unsynced",
         "_wants_refresh",
         "address",
+        "conduct",
         "connected_at",
         "difficulty",
+        "is_resumed",
+        "out",
         "peer",
+        "remains",
         "rig",
+        "site",
         "user_agent",
     )
 
     def __init__(
         self, site: Site, tier_index: int, tier: TierSettings, peer: str, address: str, now: float
     ) -> None:
-        self._site = site
-        self._conduct = Conduct(site.gatekeeper, site.limits.ban_score, address)
-        self._out: list[bytes] = []
-        self._unsynced: deque[tuple[int, bytes]] | None = None  # held until the log has synced
-        self._remains: Remains | None = None  # of the connection that this one resumes
-        self._is_resumed = False
+        self.site = site
+        self.conduct = Conduct(site.gatekeeper, site.limits.ban_score, address)
+        self.out = Outbox(site)
+        self.remains: Remains | None = None  # of the connection that this one resumes
+        self.is_resumed = False
         self._is_ready = False
         self._lacks_job = True  # none was sent, or what was sent is withdrawn
         self._wants_refresh = False
         self.rig = Rig(tier_index, site.gate.open_session())
-        self._intake = Intake(site, self.rig, self._out)
+        self._intake = Intake(site, self.rig, self.out.put)
         self.difficulty = DifficultyControl(site.network, tier, now)
         self.peer = peer
         self.address = address
@@ -119,8 +105,10 @@ class Session:
 
     def arrived(self, size: int, now: float) -> None:
         """The socket wrote so many bytes to `room`. Raises CloseSession where it must end."""
-        self._intake.arrived(size)
-        self._take_lines(now)
+        if answers := self._intake.answer(size, int(now * 1_000_000)):
+            self.out.put(answers)
+        else:
+            self._take_lines(now)
 
     def postpone(self, size: int, now: float) -> None:
         """Keep what the socket wrote to `room` for `go_on`."""
@@ -149,34 +137,11 @@ class Session:
         """Seconds until a waiting line can be taken."""
         return self._intake.throttled_for
 
-    def take_outgoing(self) -> bytes:
-        """What must be written now, in order."""
-        out = b"".join(self._out) if len(self._out) != 1 else self._out[0]
-        self._out.clear()
-        return self._hold_unsynced(out) if self._site.is_strict else out
-
-    @property
-    def is_held(self) -> bool:
-        """Under `strict`, something waits for the log's sync: ask `take_outgoing` again then."""
-        return bool(self._unsynced)
-
-    def _hold_unsynced(self, out: bytes) -> bytes:
-        """What the log has synced for; the rest keeps its order. A reply must not promise what a
-        power cut could take back, and nothing may overtake it."""
-        site = self._site
-        held = self._unsynced = deque() if self._unsynced is None else self._unsynced
-        if out:
-            held.append((site.log_end(), out))
-        synced, ready = site.log_synced(), []
-        while held and held[0][0] <= synced:
-            ready.append(held.popleft()[1])
-        return b"".join(ready)
-
     # -- from the pool ---------------------------------------------------------------------
 
     def send_job(self, job: Job, clean_jobs: bool, now: float) -> None:
         """Give the rig a job, and before it the difficulty if that has changed."""
-        rig, state, site = self.rig, self.rig.state, self._site
+        rig, state, site = self.rig, self.rig.state, self.site
         if not self._is_ready or (self.has_job and state.newest == job.number):
             return
         if state.weight_of(job.number) is not None:
@@ -193,11 +158,11 @@ class Session:
         weight = min(self.difficulty.weight, job.work.weight_limit)
         # A template's required bits cut into the mask: a rig that rolls hears of it first.
         if (before := rig.mask) and rig.grant(job.work.version_mask) not in (0, before):
-            self._out.append(wire.set_version_mask(rig.mask))
+            self.out.put(wire.set_version_mask(rig.mask))
         if weight != state.weight:
-            self._out.append(encode_set_difficulty(site.network.scale.wire(weight)))
+            self.out.put(encode_set_difficulty(site.network.scale.wire(weight)))
             state.weight = weight
-        self._out.append(job.notify(rig.payee, clean_jobs or self._is_on_other_block(job)))
+        self.out.put(job.notify(rig.payee, clean_jobs or self._is_on_other_block(job)))
         state.remember(job.number, weight)
         self.wants_refresh = False
         if self._lacks_job:
@@ -232,22 +197,22 @@ class Session:
     def _is_on_other_block(self, job: Job) -> bool:
         """Whether what the rig has now is not of this job's previous block."""
         newest = None if self._lacks_job else self.rig.state.newest
-        last = None if newest is None else self._site.pool.job(f"{newest:08x}")
+        last = None if newest is None else self.site.pool.job(f"{newest:08x}")
         return last is None or last.work.generation != job.work.generation
 
     def _renew_plainness(self) -> None:
         """A plain session is sent a job like thousands of others, past `send_job`."""
         waits = self._lacks_job or self._wants_refresh
-        self.rig.state.is_plain = not waits and not self._site.is_strict
+        self.rig.state.is_plain = not waits and not self.site.is_strict
         if waits and self._is_ready:
-            self._site.waiting.add(self)
+            self.site.waiting.add(self)
         else:
-            self._site.waiting.discard(self)
+            self.site.waiting.discard(self)
 
     def show_message(self, text: str) -> None:
         """Tell the rig's owner, where the firmware is known to take it (ckpool's rule)."""
         if self._is_ready and "gminer" in self.user_agent:
-            self._out.append(wire.show_message(text))
+            self.out.put(wire.show_message(text))
 
     # -- from the clock --------------------------------------------------------------------
 
@@ -256,7 +221,7 @@ class Session:
         Raises CloseSession."""
         intake = self._intake
         if intake.has_unfinished and now - intake.unfinished_since > LINE_DEADLINE:
-            self._conduct.offend(STRIKE, now)
+            self.conduct.offend(STRIKE, now)
             raise CloseSession(f"no whole line in {LINE_DEADLINE:.0f} s")
         age = now - self.connected_at
         if age > LINE_DEADLINE and self.rig.extranonce1 is None and self.rig.payee is None:
@@ -274,20 +239,39 @@ class Session:
         """When the rig last said anything, in Unix time."""
         return self.rig.state.last_line_us / 1_000_000
 
+    @property
+    def unread(self) -> bytes:
+        """Bytes that wait for the rest of their line, or for budget."""
+        return self._intake.unread
+
+    def go_on_as(self, has_job: bool, unread: bytes, now: float) -> None:
+        """This session was another process's; it goes on as it was, and says nothing."""
+        room = self.room()
+        room[: len(unread)] = unread
+        self._intake.postpone(len(unread), microseconds(now))
+        self._is_ready = self.rig.extranonce1 is not None and self.rig.payee is not None
+        self._intake.is_open = self.rig.state.is_open = self._is_ready
+        self._intake.is_checked = True
+        if self._is_ready:
+            self.site.gatekeeper.started_working(self.address)
+        self._lacks_job = not has_job
+        self._renew_plainness()
+        self._look_again(now)
+
     def closed(self, reason: str, now: float) -> None:
         """The connection is gone: give back what it held."""
         rig = self.rig
         if rig.extranonce1 is not None:
-            self._site.extranonces.release(rig.extranonce1, now)
-            remains = remains_of(rig) or self._remains
+            self.site.extranonces.release(rig.extranonce1, now)
+            remains = remains_of(rig) or self.remains
             if remains is not None:
-                self._site.departed.leave(rig.extranonce1, remains, now)
+                self.site.departed.leave(rig.extranonce1, remains, now)
         self.report_refused()
-        self._site.waiting.discard(self)
+        self.site.waiting.discard(self)
         rig.state.close()
         if self._is_ready:
-            self._site.gatekeeper.stopped_working(self.address)
-            self._site.emit(RigDisconnected(self.peer, self.worker_name, reason))
+            self.site.gatekeeper.stopped_working(self.address)
+            self.site.emit(RigDisconnected(self.peer, self.worker_name, reason))
 
     def report_refused(self) -> None:
         """Tell the books what was refused since the last time; about once a minute and at close."""
@@ -298,7 +282,7 @@ class Session:
                 continue
             by_cause = {verdict: counts[NUMBER[verdict]] for verdict in Verdict}
             is_known = any(rig.state.worker_ids(index))
-            self._site.refused(
+            self.site.refused(
                 RefusedShares(
                     worker.payee.account if is_known else "",
                     worker.payee.script_pubkey,
@@ -307,6 +291,11 @@ class Session:
                     {verdict: count for verdict, count in by_cause.items() if count},
                 )
             )
+
+    def ask_refresh(self, is_needed: bool) -> None:
+        """Content is never sent twice under two ids: what changes goes out with a fresh job."""
+        if is_needed and self._is_ready:
+            self.wants_refresh = True
 
     def _look(self, now: float) -> bool:
         """Show vardiff what came since it last looked; whether it wishes another difficulty."""
@@ -334,10 +323,10 @@ class Session:
             while (line := intake.next_line(now_us)) is not None:
                 self._take_line(line, now)
         except ForeignProtocol as foreign:
-            self._conduct.offend(STRIKE if foreign.strike else 0, now)
+            self.conduct.offend(STRIKE if foreign.strike else 0, now)
             raise CloseSession(str(foreign)) from foreign
         except (LineTooLong, MalformedLine) as malformed:
-            self._conduct.offend(STRIKE, now)
+            self.conduct.offend(STRIKE, now)
             raise CloseSession(str(malformed)) from malformed
         if intake.has_unfinished:
             self._look_again(now)  # the line's end has a deadline now
@@ -354,21 +343,21 @@ class Session:
 
     def _take_request(self, request: Request, now: float) -> None:
         if request.method is None:
-            self._conduct.offend(MALFORMED_REQUEST, now)
+            self.conduct.offend(MALFORMED_REQUEST, now)
             return
         if request.method == "pong":
             return  # ESP-Miner's answer to a ping has a method and no result
         try:
             encoded_id = encode_id(request.id)
         except Refusal as refusal:
-            self._out.append(encode_error(b"null", refusal.code, refusal.text))
-            self._conduct.offend(MALFORMED_REQUEST, now)
+            self.out.put(encode_error(b"null", refusal.code, refusal.text))
+            self.conduct.offend(MALFORMED_REQUEST, now)
             return
 
-        answer, offence = self._answer(request, encoded_id, now)
+        reply, offence = answer(self, request, encoded_id, now)
         if request.wants_reply:
-            self._out.append(answer)
-        self._conduct.offend(offence, now)
+            self.out.put(reply)
+        self.conduct.offend(offence, now)
         if not self._is_ready and self.rig.extranonce1 is not None and self.rig.payee is not None:
             self._begin(now)
 
@@ -380,153 +369,18 @@ class Session:
     def _begin(self, now: float) -> None:
         """Subscribed and authorized: the first job, after the reply that made it so."""
         self._is_ready = self._intake.is_open = self.rig.state.is_open = True
-        site = self._site
-        remains, self._remains = self._remains, None
+        site = self.site
+        remains, self.remains = self.remains, None
         if remains is not None:
             remains.revive(self.rig)
         site.gatekeeper.started_working(self.address)
         site.emit(RigConnected(self.peer, self.worker_name, self.user_agent))
         if not self.user_agent:
-            self._out.append(wire.get_version())
+            self.out.put(wire.get_version())
         self._renew_plainness()
         # A resumed rig counts its extranonce2 from 0 again: on a job it had it would repeat itself.
-        job = site.pool.refresh(now) if self._is_resumed else site.pool.current
+        job = site.pool.refresh(now) if self.is_resumed else site.pool.current
         if job is not None:
             self.send_job(job, True, now)
         if site.notice:
             self.show_message(site.notice)
-
-    # -- requests --------------------------------------------------------------------------
-
-    def _answer(self, request: Request, encoded_id: bytes, now: float) -> tuple[bytes, int]:
-        """The reply, and what the request costs as malformed input."""
-        method = request.method
-        handler = _HANDLERS.get(method) if type(method) is str else None
-        try:
-            if request.too_deep:
-                raise Refusal(ErrorCode.OTHER, "nesting is too deep")
-            if handler is None:
-                raise Refusal(ErrorCode.METHOD_NOT_FOUND, "Method not found")
-            return encode_result(encoded_id, handler(self, request.params, now)), 0
-        except Rejection as rejection:
-            return encode_error(encoded_id, rejection.code, rejection.text), 0
-        except Refusal as refusal:
-            result = b"false" if method == "mining.authorize" else b"null"
-            is_malformed = refusal.code == ErrorCode.OTHER or type(method) is not str
-            offence = MALFORMED_REQUEST if is_malformed else 0
-            return encode_error(encoded_id, refusal.code, refusal.text, result), offence
-
-    def _configure(self, params: Any, now: float) -> Any:
-        request = wire.read_configure(params)
-        mask = 0
-        if request.version_rolling_mask is not None:
-            self.rig.requested_mask = request.version_rolling_mask
-            current = self._site.pool.current
-            offered = current.work.version_mask if current else wire.VERSION_ROLLING_MASK
-            before, mask = self.rig.mask, self.rig.grant(offered)
-            self._ask_refresh(mask != before)
-        if request.minimum_difficulty is not None:
-            minimum = request.minimum_difficulty or None
-            self._ask_refresh(self.difficulty.set_minimum(minimum, now))
-        return wire.configure_result(request, mask)
-
-    def _subscribe(self, params: Any, now: float) -> Any:
-        """A second one gets the same answer: cpuminer repeats itself that way (rule 19)."""
-        request = wire.read_subscribe(params)
-        extranonces = self._site.extranonces
-        if self.rig.extranonce1 is None:
-            resumed = extranonces.resume(request.session_id, self.address)
-            if resumed is not None:
-                self._is_resumed = True
-                self._remains = self._site.departed.take_back(resumed, now)
-            self.rig.subscribe(resumed or self._allot(now))
-            self.user_agent = request.user_agent
-        assert self.rig.extranonce1 is not None
-        session_id = extranonces.session_id(self.rig.extranonce1, self.address)
-        return wire.subscribe_result(session_id, self.rig.extranonce1, wire.EXTRANONCE2_SIZE)
-
-    def _allot(self, now: float) -> bytes:
-        try:
-            return self._site.extranonces.allot(now)
-        except ExtranonceSpaceFull as exc:
-            raise CloseSession("every extranonce1 is in use") from exc
-
-    def _authorize(self, params: Any, now: float) -> Any:
-        try:
-            request = wire.read_authorize(params)
-            payee = self._payee(request)
-        except Refusal:
-            self._conduct.refused_authorize(now)
-            raise
-        if self.rig.payee is None:
-            self.difficulty.set_wishes(read_password(request.password), now)
-        self.rig.authorize(request.worker_name, payee)
-        return True
-
-    def _payee(self, request: wire.Authorize) -> Payee:
-        rig, payees = self.rig, self._site.payees
-        is_new = rig.state.worker_index(request.worker_name) is None
-        if is_new and len(rig.workers) >= MAX_WORKERS:
-            raise Refusal(ErrorCode.UNAUTHORIZED, f"more than {MAX_WORKERS} workers")
-        payee = payees.payee(request.account)
-        if rig.payee and payee.account != rig.payee.account and payees.one_account_per_connection:
-            raise Refusal(ErrorCode.UNAUTHORIZED, "this connection mines for another account")
-        return payee
-
-    def _suggest_difficulty(self, params: Any, now: float) -> Any:
-        return self._suggest(wire.read_suggested_difficulty(params), now)
-
-    def _suggest_target(self, params: Any, now: float) -> Any:
-        return self._suggest(wire.read_suggested_target(params), now)
-
-    def _suggest(self, difficulty: Fraction, now: float) -> Any:
-        if difficulty:  # 0 is "no wish"
-            self._ask_refresh(self.difficulty.suggest(difficulty, now))
-        return True
-
-    def _say_true(self, params: Any, now: float) -> Any:
-        """Anything but true or an object counts as a rejected share in old firmware (rule 8)."""
-        return True
-
-    def _not_supported(self, params: Any, now: float) -> Any:
-        """A block's transactions are megabytes: not for whoever asks."""
-        raise Rejection(ErrorCode.OTHER, "Not supported")
-
-    def _submit(self, params: Any, now: float) -> Any:
-        site, rig = self._site, self.rig
-        try:
-            submit = wire.read_submit(params, wire.EXTRANONCE2_SIZE)
-        except Refusal:
-            site.refuse(rig, 0 if rig.workers else None, Verdict.MALFORMED)
-            raise
-        judgement = judge(site, rig, submit, now)
-        if judgement.verdict is Verdict.ACCEPTED:
-            return True
-        if judgement.verdict is Verdict.LOW_DIFFICULTY:
-            rig.state.junk_run += 1
-            self._conduct.junk(rig.state.junk_run, now)
-        code, text = REJECTION[judgement.verdict]
-        raise Rejection(code, judgement.reason or text)
-
-    # -- inside ----------------------------------------------------------------------------
-
-    def _ask_refresh(self, is_needed: bool) -> None:
-        """Content is never sent twice under two ids: what changes goes out with a fresh job."""
-        if is_needed and self._is_ready:
-            self.wants_refresh = True
-
-
-_Handler = Callable[[Session, Any, float], Any]
-
-_HANDLERS: dict[str, _Handler] = {
-    "mining.configure": Session._configure,
-    "mining.subscribe": Session._subscribe,
-    "mining.authorize": Session._authorize,
-    "mining.suggest_difficulty": Session._suggest_difficulty,
-    "mining.suggest_target": Session._suggest_target,
-    "mining.extranonce.subscribe": Session._say_true,
-    "mining.multi_version": Session._say_true,
-    "mining.get_transactions": Session._not_supported,
-    "mining.get_txnhashes": Session._not_supported,
-    "mining.submit": Session._submit,
-}

@@ -89,10 +89,10 @@ class Connection(asyncio.BufferedProtocol):
             session.arrived(nbytes, now)
         except Exception as exc:
             self._fail(exc)
-        else:
-            self.flush()
-            if session.is_throttled:
-                self._wait(session.throttled_for)
+            return
+        self.flush()
+        if session.is_throttled:
+            self._wait(session.throttled_for)
 
     def pause_writing(self) -> None:
         self.is_stalled = True
@@ -114,10 +114,10 @@ class Connection(asyncio.BufferedProtocol):
     def flush(self) -> None:
         """Write what the session has to say."""
         assert self.session is not None
-        out = self.session.take_outgoing()
+        out = self.session.out.take()
         if out:
             self.write(out)
-        if self.session.is_held:
+        if self.session.out.is_held:
             self._server.held.add(self)
 
     def write(self, data: bytes) -> None:

@@ -105,7 +105,7 @@ class Rig:
 
     def listen(self) -> list[Line]:
         """Take what the session has to say."""
-        return self.take(self.session.take_outgoing())
+        return self.take(self.session.out.take())
 
     def take(self, data: bytes) -> list[Line]:
         """Hear whole lines, from the session or from a socket."""

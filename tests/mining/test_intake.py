@@ -19,7 +19,8 @@ class Line:
 
     def __init__(self, rate: float = 0) -> None:
         world = World(limits=LimitSettings(lines_per_second=rate))
-        self.intake = Intake(world.site, Rig(0, world.gate.open_session()), [])
+        self.heard: list[bytes] = []
+        self.intake = Intake(world.site, Rig(0, world.gate.open_session()), self.heard.append)
 
     def send(self, data: bytes) -> None:
         """So much comes at once, and waits behind what waits already."""
