@@ -3,7 +3,8 @@
 ConfigError
 └── DataDirLocked      another process writes here; exit 2
 OutsideError
-└── StorageFull        the disk is full; shares are refused until it is not
+├── StorageFull        the disk is full; shares are refused until it is not
+└── DatabaseFailed     the books' database is out of order; tried again, the log has it all
 BaseloadError
 ├── LogFailed          the disk refused to keep what was promised: final, exit 1
 └── LogDamaged         the files contradict what was synced: start-up stops, exit 1
@@ -33,6 +34,10 @@ class DataDirLocked(ConfigError):
 
 class StorageFull(OutsideError):
     """No room for the record; nothing of it was kept, the next append may succeed."""
+
+
+class DatabaseFailed(OutsideError):
+    """Nothing of the transaction happened, or nobody knows: ask the cursor."""
 
 
 class LogFailed(BaseloadError):
