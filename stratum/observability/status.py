@@ -1,6 +1,6 @@
 """One look at the pool: what the page shows and the API answers.
 
-The serve process knows what is alive now (Live), the books know what was done (counts, rates);
+The serve process knows what is alive now (`live`), the books know what was done (counts, rates);
 a Status is both. Times are Unix seconds, rates H/s, money sats, hashes hex in display order; a
 name that a peer chose is passed on as it came, and whoever shows it escapes it.
 """
@@ -10,19 +10,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Self, TypeVar
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
-    _Row = TypeVar("_Row", bound=DataclassInstance)
+from typing import Any
 
 #: Rows of rigs in one look; `rigs_total` tells of the others. Ten thousand rows would cost more
 #: than the shares of those rigs do.
 RIGS_SHOWN = 200
-
-#: Sessions that the serve process names in one answer.
-SESSIONS_NAMED = 500
 
 #: Windows that hashrates are told over, by the names that a query may sort by.
 WINDOWS = {"1m": 60, "10m": 600, "1h": 3600, "24h": 86400}
@@ -134,61 +126,6 @@ class EventRow:
 
 
 @dataclass(frozen=True, slots=True)
-class SessionRow:
-    """One connection with an authorized worker."""
-
-    worker: str
-    agent: str
-    difficulty: float
-    connected_at: float
-    listen: int  # index of the tier
-
-
-@dataclass(frozen=True, slots=True)
-class Live:
-    """What only the serve process knows: its answer to GET /live on `serve.sock`."""
-
-    version: str
-    network: str
-    now: float
-    started_at: float
-    fault: str = ""  # why rigs get no work; empty when they do
-    connections: int = 0
-    rigs: int = 0  # connections with an authorized worker
-    shares: Mapping[str, int] = field(default_factory=dict)  # by verdict, since it started
-    listens: Sequence[str] = ()  # host:port, where rigs connect
-    job: JobRow | None = None
-    nodes: Sequence[NodeRow] = ()
-    blocks: Sequence[BlockRow] = ()
-    events: Sequence[EventRow] = ()
-    sessions: Sequence[SessionRow] = ()  # SESSIONS_NAMED at most
-
-    def as_json(self) -> dict[str, Any]:
-        return dataclasses.asdict(self)
-
-    @classmethod
-    def from_json(cls, answer: Mapping[str, Any]) -> Self:
-        """Keys that are not known are passed over: the two may be of different versions.
-
-        Raises TypeError where one is missing, or is no table where it should be.
-        """
-        fields = dict(answer)
-        if fields.get("job") is not None:
-            fields["job"] = _row(JobRow, fields["job"])
-        for key, kind in _LIVE_ROWS.items():
-            fields[key] = tuple(_row(kind, row) for row in fields.get(key, ()))
-        return _row(cls, fields)
-
-
-_LIVE_ROWS: dict[str, type[Any]] = {
-    "nodes": NodeRow,
-    "blocks": BlockRow,
-    "events": EventRow,
-    "sessions": SessionRow,
-}
-
-
-@dataclass(frozen=True, slots=True)
 class Status:
     """Everything at one moment; newest blocks and events first.
 
@@ -225,8 +162,3 @@ class Status:
     def as_json(self) -> dict[str, Any]:
         """Plain maps, lists and numbers under the names above."""
         return dataclasses.asdict(self)
-
-
-def _row(kind: type[_Row], fields: Mapping[str, Any]) -> _Row:
-    known = {each.name for each in dataclasses.fields(kind)}
-    return kind(**{name: value for name, value in fields.items() if name in known})
