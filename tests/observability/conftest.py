@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import AsyncIterator, Callable
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
 from stratum.observability.http import HttpServer
 from stratum.observability.metrics import Figures, Metrics
+from stratum.observability.page_server import page_server
 from stratum.observability.settings import HttpSettings
 from stratum.observability.status import Status
+from stratum.observability.web import LocalServer
+
+ServeAt = Callable[..., Awaitable[str]]
 
 
 @dataclass
@@ -42,18 +48,49 @@ def metrics(pool: Pool) -> Metrics:
 
 
 @pytest.fixture
-async def server(pool: Pool, metrics: Metrics) -> AsyncIterator[HttpServer]:
-    """On a free port; every request gets a look of its own."""
+async def server(pool: Pool, metrics: Metrics, books_path: Path) -> AsyncIterator[HttpServer]:
+    """On a free port."""
     server = HttpServer(
-        HttpSettings(port=0),
-        metrics=metrics,
-        status=pool.look,
-        ready=lambda: pool.fault,
-        shared_seconds=0,
+        HttpSettings(port=0), metrics=metrics, ready=lambda: pool.fault, books=str(books_path)
     )
     await server.start()
     yield server
     await server.stop()
+
+
+@pytest.fixture
+def books_path(tmp_path: Path) -> Path:
+    """Where the server looks for the books; nobody is there unless a test sees to it."""
+    return tmp_path / "books.sock"
+
+
+@pytest.fixture
+async def serve_at() -> AsyncIterator[ServeAt]:
+    """Run small servers; on a free port of 127.0.0.1, or at a path. Answers the base URL."""
+    running: list[LocalServer] = []
+
+    async def start(server: LocalServer, path: Path | None = None) -> str:
+        family = socket.AF_INET if path is None else socket.AF_UNIX
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        sock.bind(("127.0.0.1", 0) if path is None else str(path))
+        sock.setblocking(False)
+        await server.start(sock)
+        running.append(server)
+        return "" if path else f"http://127.0.0.1:{sock.getsockname()[1]}"
+
+    yield start
+    for server in running:
+        await server.stop()
+
+
+@pytest.fixture
+async def page(pool: Pool, serve_at: ServeAt) -> str:
+    """The page's server; every request gets a look of its own."""
+
+    async def look() -> Status:
+        return pool.look()
+
+    return await serve_at(page_server(look, shared_seconds=0))
 
 
 @pytest.fixture

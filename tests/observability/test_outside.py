@@ -14,10 +14,10 @@ from typing import Any
 import aiohttp
 
 from stratum.observability.http import HttpServer
-from stratum.observability.metrics import Figures, Metrics
-from stratum.observability.settings import HttpSettings
+from stratum.observability.metrics import Figures
+from stratum.observability.page_server import page_server
 from stratum.observability.status import RigRow, Status
-from tests.observability.conftest import Pool
+from tests.observability.conftest import Pool, ServeAt
 
 _PATIENCE_SECONDS = 60.0
 
@@ -103,19 +103,15 @@ async def first_result(url: str, query: str) -> Any:
 
 
 async def test_browser_shows_what_changed_after_the_page_was_loaded(
-    metrics: Metrics, pool: Pool, program: Callable[[str], str], tmp_path: Path
+    pool: Pool, serve_at: ServeAt, program: Callable[[str], str], tmp_path: Path
 ) -> None:
     rig = RigRow("<img src=x onerror=document.title='owned'>", "a", 1.0, 0, 0, 0.0, 1.0)
-    server = HttpServer(
-        HttpSettings(port=0),
-        metrics=metrics,
-        status=lambda: counting(pool, rig),
-        ready=lambda: None,
-        shared_seconds=0,
-    )
-    await server.start()
-    page = await dumped_page(program("chromium"), server.port, tmp_path)
-    await server.stop()
+
+    async def look() -> Status:
+        return counting(pool, rig)
+
+    url = await serve_at(page_server(look, shared_seconds=0))
+    page = await dumped_page(program("chromium"), url, tmp_path)
 
     # The first look had no rig: this one came by page.js, and was not run as markup.
     assert "&lt;img src=x onerror=" in page
@@ -131,7 +127,7 @@ def counting(pool: Pool, rig: RigRow) -> Status:
     return pool.status
 
 
-async def dumped_page(path: str, port: int, profile: Path) -> str:
+async def dumped_page(path: str, url: str, profile: Path) -> str:
     """The document of / after ten seconds of the page's own, virtual time."""
     process = await asyncio.create_subprocess_exec(
         path,
@@ -139,7 +135,7 @@ async def dumped_page(path: str, port: int, profile: Path) -> str:
         f"--user-data-dir={profile}",
         "--virtual-time-budget=10000",
         "--dump-dom",
-        f"http://127.0.0.1:{port}/",
+        f"{url}/",
         stdout=PIPE,
         stderr=DEVNULL,
     )
