@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from pathlib import Path
 
 import aiohttp
 
-from stratum.observability.status import Live
+from stratum.observability.live import Live
 
 SHARED_SECONDS = 1.0
 
@@ -26,8 +25,8 @@ _LONGEST = 8 << 20
 class LiveSource:
     """`look()` is what serve says; `fault` is why it said nothing, in words."""
 
-    def __init__(self, socket: Path, shared_seconds: float = SHARED_SECONDS) -> None:
-        self._socket = socket
+    def __init__(self, path: str, shared_seconds: float = SHARED_SECONDS) -> None:
+        self._path = path
         self._shared_seconds = shared_seconds
         self._asked_at: float | None = None
         self._live: Live | None = None
@@ -56,7 +55,7 @@ class LiveSource:
             self._missed(f"its answer is not understood: {exc}")
 
     async def _answer(self) -> bytes:
-        connector = aiohttp.UnixConnector(str(self._socket))
+        connector = aiohttp.UnixConnector(self._path)
         async with (
             aiohttp.ClientSession(connector=connector, raise_for_status=True) as session,
             session.get("http://serve/live") as response,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 #: Rows of rigs in one look; `rigs_total` tells of the others. Ten thousand rows would cost more
 #: than the shares of those rigs do.
@@ -65,6 +65,9 @@ class GroupRow:
     best: float | None = None
     efficiency: float | None = None
     last_share_at: float | None = None
+
+    def named(self, name: str) -> Self:
+        return dataclasses.replace(self, name=name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +138,7 @@ class Status:
     version: str
     network: str
     now: float
-    started_at: float
+    started_at: float | None  # None: the serve process is away
     fault: str = ""  # why rigs get no work; empty when they do
     books_fault: str = ""  # why the books are not up to date; empty when they are
     books_at: float | None = None  # the moment the books are complete for
