@@ -157,6 +157,12 @@ struct log_tail {
  */
 void slot_write(uint8_t slot96[96], uint64_t index, const uint8_t leaf80[80]);
 
+/** Write a run of slots.
+ *  Out: slots:  96 * count bytes.
+ *  In:  leaves: 80 * count bytes.
+ */
+void slots_write(uint8_t *slots, uint64_t first_index, const uint8_t *leaves, size_t count);
+
 /** Count the whole slots at the start of a run: right checksum, right index.
  *  Returns: how many; count when all are.
  *  In:  slots: 96 * count bytes, the first with first_index.

@@ -28,6 +28,12 @@ void slot_write(uint8_t slot96[SLOT_SIZE], uint64_t index, const uint8_t leaf80[
     store_le32(slot96, checksum(slot96));
 }
 
+void slots_write(uint8_t *slots, uint64_t first_index, const uint8_t *leaves, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        slot_write(slots + i * SLOT_SIZE, first_index + i, leaves + i * LEAF_SIZE);
+}
+
 size_t slots_whole(const uint8_t *slots, size_t count, uint64_t first_index)
 {
     for (size_t i = 0; i < count; i++) {
@@ -44,6 +50,7 @@ int log_append(struct log_tail *tail, const uint8_t leaf80[LEAF_SIZE])
     if (tail->used >= tail->room)
         return 0;
     slot_write(tail->slots + tail->used * SLOT_SIZE, tail->first_index + tail->used, leaf80);
-    tail->used++;
+    /* After the slot: whoever reads the count, the sync thread above all, finds the slot. */
+    __atomic_store_n(&tail->used, tail->used + 1, __ATOMIC_RELEASE);
     return 1;
 }

@@ -33,6 +33,14 @@ def expect_size(name: str, value: bytes, size: int) -> None:
         raise ValueError(f"{name} is {len(value)} bytes, expected {size}")
 
 
+def expect_multiple(name: str, value: bytes, size: int) -> int:
+    """How many times `size` the value has."""
+    count, rest = divmod(len(value), size)
+    if rest:
+        raise ValueError(f"{name} are {len(value)} bytes, expected a multiple of {size}")
+    return count
+
+
 def expect_range(name: str, value: int, limit: int) -> None:
     if not 0 <= value < limit:
         raise ValueError(f"{name} is {value}, expected 0 to {limit - 1}")

@@ -18,7 +18,7 @@ from hashing.native.hashes import (
     sha256d_headers,
     use,
 )
-from hashing.native.slots import LogTail, crc32c, pack_slot, whole_slots
+from hashing.native.slots import LogTail, crc32c, pack_slot, pack_slots, whole_slots
 from hashing.values import CheckedShare
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "merkle_fold",
     "midstate",
     "pack_slot",
+    "pack_slots",
     "search_nonce",
     "sha256",
     "sha256d",

@@ -14,6 +14,7 @@ from hashing.values import (
     HEADER_SIZE,
     NONCE_SPACE,
     CheckedShare,
+    expect_multiple,
     expect_range,
     expect_size,
     joined_branch,
@@ -87,9 +88,7 @@ def header_hash(header: bytes) -> bytes:
 
 def sha256d_headers(headers: bytes) -> bytes:
     """Return 32 bytes for each 80 of headers, internal order."""
-    count, rest = divmod(len(headers), HEADER_SIZE)
-    if rest:
-        raise ValueError(f"headers are {len(headers)} bytes, expected a multiple of {HEADER_SIZE}")
+    count = expect_multiple("headers", headers, HEADER_SIZE)
     out = ffi.new(_HASHES, count * HASH_SIZE)
     lib.sha256d_headers(out, headers, count)
     return bytes(ffi.buffer(out))

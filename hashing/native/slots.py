@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hashing._native import ffi, lib
-from hashing.values import LEAF_SIZE, SLOT_SIZE, expect_size
+from hashing.values import LEAF_SIZE, SLOT_SIZE, expect_multiple, expect_size
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
 
 _SLOT = ffi.typeof("uint8_t[96]")
+_SLOTS = ffi.typeof("uint8_t[]")
 _TAIL = ffi.typeof("struct log_tail *")
 
 
@@ -25,6 +26,14 @@ def pack_slot(index: int, leaf: bytes) -> bytes:
     expect_size("leaf", leaf, LEAF_SIZE)
     out = ffi.new(_SLOT)
     lib.slot_write(out, index, leaf)
+    return bytes(ffi.buffer(out))
+
+
+def pack_slots(first_index: int, leaves: bytes) -> bytes:
+    """Return the slots of leaves that follow each other, 80 bytes each."""
+    count = expect_multiple("leaves", leaves, LEAF_SIZE)
+    out = ffi.new(_SLOTS, count * SLOT_SIZE)
+    lib.slots_write(out, first_index, leaves, count)
     return bytes(ffi.buffer(out))
 
 
@@ -71,7 +80,7 @@ class LogTail:
 
     @property
     def room(self) -> int:
-        """Slots that the segment has."""
+        """Slots that the segment has; 0 once sealed."""
         return int(self._struct.room)
 
     @property
@@ -95,8 +104,12 @@ class LogTail:
         ffi.release(self._memory)
         self._memory = memory
 
+    def seal(self) -> None:
+        """Take no more records, from Python or from the gate. Any thread may call it."""
+        self._struct.room = 0
+
     def release(self) -> None:
-        """Let go of the memory, so that it can be unmapped; nothing can be appended any more."""
-        self._struct.room = self._struct.used = 0
+        """Seal it and let go of the memory, so that it can be unmapped."""
+        self.seal()
         self._struct.slots = ffi.NULL
         ffi.release(self._memory)

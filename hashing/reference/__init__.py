@@ -14,7 +14,7 @@ from hashing.reference.hashes import (
     sha256d_headers,
     use,
 )
-from hashing.reference.slots import LogTail, crc32c, pack_slot, whole_slots
+from hashing.reference.slots import LogTail, crc32c, pack_slot, pack_slots, whole_slots
 from hashing.values import CheckedShare
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "merkle_fold",
     "midstate",
     "pack_slot",
+    "pack_slots",
     "search_nonce",
     "sha256",
     "sha256d",

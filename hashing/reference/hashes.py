@@ -13,6 +13,7 @@ from hashing.values import (
     HEADER_SIZE,
     NONCE_SPACE,
     CheckedShare,
+    expect_multiple,
     expect_range,
     expect_size,
     joined_branch,
@@ -69,8 +70,7 @@ def header_hash(header: bytes) -> bytes:
 
 def sha256d_headers(headers: bytes) -> bytes:
     """Return 32 bytes for each 80 of headers, internal order."""
-    if len(headers) % HEADER_SIZE:
-        raise ValueError(f"headers are {len(headers)} bytes, expected a multiple of {HEADER_SIZE}")
+    expect_multiple("headers", headers, HEADER_SIZE)
     starts = range(0, len(headers), HEADER_SIZE)
     return b"".join(sha256d(headers[start : start + HEADER_SIZE]) for start in starts)
 

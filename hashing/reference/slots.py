@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hashing.values import LEAF_SIZE, SLOT_SIZE, expect_size
+from hashing.values import LEAF_SIZE, SLOT_SIZE, expect_multiple, expect_size
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
@@ -39,6 +39,15 @@ def pack_slot(index: int, leaf: bytes) -> bytes:
     expect_size("leaf", leaf, LEAF_SIZE)
     covered = bytes(4) + index.to_bytes(8, "little") + leaf
     return crc32c(covered).to_bytes(4, "little") + covered
+
+
+def pack_slots(first_index: int, leaves: bytes) -> bytes:
+    """Return the slots of leaves that follow each other, 80 bytes each."""
+    count = expect_multiple("leaves", leaves, LEAF_SIZE)
+    return b"".join(
+        pack_slot(first_index + place, leaves[place * LEAF_SIZE : (place + 1) * LEAF_SIZE])
+        for place in range(count)
+    )
 
 
 def whole_slots(slots: ReadableBuffer, first_index: int) -> int:
@@ -98,7 +107,11 @@ class LogTail:
         self.used = 0
         self._first_index = first_index
 
+    def seal(self) -> None:
+        """Take no more records, from Python or from the gate. Any thread may call it."""
+        self.room = 0
+
     def release(self) -> None:
-        """Let go of the memory, so that it can be unmapped; nothing can be appended any more."""
-        self.room = self.used = 0
+        """Seal it and let go of the memory, so that it can be unmapped."""
+        self.seal()
         self._memory.release()

@@ -39,7 +39,7 @@ from stratum.events import (
     RigConnected,
     RigDisconnected,
 )
-from stratum.ledger.log import Log
+from stratum.ledger.log import STRICT_INTERVAL, SYNC_INTERVAL, Log
 from stratum.ledger.templates import TemplateStore
 from stratum.mining.extranonce import Extranonces
 from stratum.mining.jobs import Job
@@ -98,7 +98,11 @@ class PoolService:
         self._has_closed = False
         self._closing: asyncio.TimerHandle | None = None
 
-        self._log = Log(config.data_dir, on_failure=self._log_failed)
+        self._log = Log(
+            config.data_dir,
+            on_failure=self._log_failed,
+            sync_interval=STRICT_INTERVAL if config.is_strict else SYNC_INTERVAL,
+        )
         try:
             self._put_together(config, clock)
         except BaseException:

@@ -22,10 +22,8 @@ from stratum.mining.settings import LimitSettings, PayoutSettings, TierSettings
 from stratum.node.settings import NodeSettings
 from stratum.observability.settings import HttpSettings
 
-#: When a log record is on the disk: soon after the answer, or before it (DESIGN §3). A strict
-#: that is not kept would be a lie about money, so it is refused until the log serves it.
-DURABILITY = ("normal", "strict")
-_LATER_DURABILITY = DURABILITY[1:]
+#: When a log record is on the disk: soon after the answer, or before it (DESIGN §3).
+DURABILITY = ("batch", "strict")
 
 #: Long enough for a node's restart, short enough that rigs lose little before their backup.
 NO_WORK_CLOSE_S = 120.0
@@ -57,6 +55,11 @@ class PoolConfig:
     http: HttpSettings = HttpSettings()
     durability: str = DURABILITY[0]
     no_work_close_s: float = NO_WORK_CLOSE_S
+
+    @property
+    def is_strict(self) -> bool:
+        """Whether a share is answered only once it outlives a power cut."""
+        return self.durability == "strict"
 
 
 def load(path: Path, environ: Mapping[str, str] = os.environ) -> PoolConfig:
@@ -115,16 +118,9 @@ def _read_limits(table: Table) -> LimitSettings:
 
 
 def _read_durability(table: Table) -> str:
-    durability = table.read("durability", _durability, DURABILITY[0])
+    durability = table.read("durability", values.one_of(DURABILITY), DURABILITY[0])
     table.close()
     return durability
-
-
-def _durability(value: object) -> str:
-    word = values.one_of(DURABILITY)(value)
-    if word in _LATER_DURABILITY:
-        raise Fault(f"{word} is not available in this version", f"use {DURABILITY[0]}")
-    return word
 
 
 def _read_document(path: Path) -> dict[str, Any]:

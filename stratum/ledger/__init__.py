@@ -3,9 +3,14 @@
 In the order to read it:
 
 - records    the 80-byte leaf of a share, and of everything else
-- reading    walk a log's files; needs no lock, only the files
-- log        the one writer: append, recover, group sync
+- segment    the two files that hold a run of records; what lies where
+- bodies     what the records that are no share say
+- log        the one writer: append, turn to the next segment
 - syncing    the thread that turns page cache into disk
+- recovery   what a start keeps of a log that ended badly
+- tail       read beside the writer, with a cursor of one's own
+- archive    full segments in a sixth of the room; sources opens them either way
+- reading    a whole log, once
 - accounts   the numbers that stand for names in a share
 - templates  transactions of live jobs, so that a block outlives a crash
 """

@@ -7,7 +7,8 @@ OutsideError
 └── DatabaseFailed     the books' database is out of order; tried again, the log has it all
 BaseloadError
 ├── LogFailed          the disk refused to keep what was promised: final, exit 1
-└── LogDamaged         the files contradict what was synced: start-up stops, exit 1
+├── LogDamaged         the files contradict what was synced: start-up stops, exit 1
+└── LogRewound         the log ends before what a reader had read: its books must be rebuilt
 """
 
 from __future__ import annotations
@@ -46,3 +47,12 @@ class LogFailed(BaseloadError):
 
 class LogDamaged(BaseloadError):
     """A record that had been synced is gone or unreadable."""
+
+
+class LogRewound(BaseloadError):
+    """A reader's cursor points behind the end of the log.
+
+    The log was restored from an older copy, or the power went before the disk had what the reader
+    had seen (`LogReader(synced_only=True)` never sees that). What was built from the records that
+    are gone must be built again.
+    """

@@ -140,7 +140,7 @@ class BodyLeaf:
     type: RecordType
     edge_id: int
     body_length: int  # bytes
-    body_offset: int  # in the file of bodies
+    body_offset: int  # in the segment's file of bodies
     time_us: int  # UTC, microseconds
     body_sha256: bytes
 
@@ -168,6 +168,22 @@ class BodyLeaf:
 
     def matches(self, body: bytes) -> bool:
         return len(body) == self.body_length and sha256(body) == self.body_sha256
+
+
+@dataclass(frozen=True, slots=True)
+class BodyRecord:
+    """A record of any type but SHARE, its body decoded."""
+
+    leaf: BodyLeaf
+    body: dict[str, Any]
+
+    @classmethod
+    def unpack(cls, leaf: BodyLeaf, body: bytes) -> BodyRecord:
+        """Raises ValueError for bytes that encode_body() does not write."""
+        return cls(leaf, decode_body(body))
+
+
+Record = ShareRecord | BodyRecord
 
 
 def share_flags(*, candidate: bool = False, graced: bool = False, listen: int = 0) -> int:

@@ -1,9 +1,10 @@
 """Turn page cache into disk in groups, in a thread of its own.
 
 The event loop never waits for a disk: a share is acknowledged when the kernel has it, which
-outlives the process, and this thread makes it outlive the power within one interval. A failed
-fdatasync is final. Linux marks the failed pages clean, so that a second try would report success
-for data that is gone (the PostgreSQL "fsyncgate" of 2018).
+outlives the process, and this thread makes it outlive the power within one interval. Nobody tells
+it of a share, for the gate keeps shares without entering Python: it looks. A failed fdatasync is
+final. Linux marks the failed pages clean, so that a second try would report success for data that
+is gone (the PostgreSQL "fsyncgate" of 2018).
 """
 
 from __future__ import annotations
@@ -11,12 +12,19 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+#: How long a quiet log goes unlooked at.
+IDLE_INTERVAL = 0.1
+
 
 class GroupSync:
-    """Calls `sync` within `interval` seconds of the first dirty(), and once more at stop()."""
+    """Calls `sync` again and again, at least `interval` seconds apart, and once more at stop().
+
+    `sync` answers whether there was anything to do; after a no, the next look may wait until
+    IDLE_INTERVAL has passed, or until somebody is in a hurry().
+    """
 
     def __init__(
-        self, sync: Callable[[], None], interval: float, on_failure: Callable[[OSError], None]
+        self, sync: Callable[[], bool], interval: float, on_failure: Callable[[OSError], None]
     ) -> None:
         self._sync = sync
         self._interval = interval
@@ -26,10 +34,9 @@ class GroupSync:
         self._thread = threading.Thread(target=self._run, name="log-sync", daemon=True)
         self._thread.start()
 
-    def dirty(self) -> None:
-        """Something was written. Cheap enough for once per share."""
-        if not self._wake.is_set():
-            self._wake.set()
+    def hurry(self) -> None:
+        """Somebody waits: look as soon as the interval allows."""
+        self._wake.set()
 
     def stop(self) -> None:
         """Sync what is left and end the thread; blocks until both are done."""
@@ -38,18 +45,16 @@ class GroupSync:
         self._thread.join()
 
     def _run(self) -> None:
-        while True:
-            self._wake.wait()
-            stopped = self._stop.wait(self._interval)
-
-            # Cleared before the sync: what is written during it asks for another. A stop() that
-            # came since the wait gave up is cleared with it, and must not be missed.
-            self._wake.clear()
-            stopped = stopped or self._stop.is_set()
+        stopped = False
+        while not stopped:
+            # Read before the sync: what is written before the stop is in it.
+            stopped = self._stop.is_set()
             try:
-                self._sync()
+                was_busy = self._sync()
             except OSError as exc:
                 self._on_failure(exc)
                 return
-            if stopped:
-                return
+            if not self._stop.wait(self._interval) and not was_busy:
+                self._wake.wait(max(0.0, IDLE_INTERVAL - self._interval))
+            # A stop() is not missed by this: the next round asks for it again.
+            self._wake.clear()

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from stratum.app import scribe as scribe_module
+from stratum.app import service as service_module
 from stratum.events import BlockFate
-from stratum.ledger.errors import LogFailed, StorageFull
+from stratum.ledger import log as log_module
+from stratum.ledger.errors import StorageFull
 from stratum.ledger.log import Log
-from stratum.ledger.reading import BodyRecord, read
-from stratum.ledger.records import RecordType
+from stratum.ledger.reading import read
+from stratum.ledger.records import BodyRecord, RecordType
 from stratum.mining.settings import TierSettings
 from stratum.protocol.messages import swap_words
 from tests.app.auditor import audit
 from tests.app.world import TIER, Clock, HandRig, World, a_node, a_pool
+from tests.ledger.conftest import until_room
 
 P2WPKH = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
 P2PKH = "mipcBbFg9gMiCh81Kj8tqqdgoZub1ZJRfn"
@@ -28,21 +34,39 @@ class Disk:
     """A disk that is full, or fails for good, while a test says so."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.fault: Exception | None = None
-        write = Log._write
+        self.is_full = False
+        self.log: Log | None = None
+        allocate = os.posix_fallocate
 
-        def maybe(log: Log, descriptor: int, data: bytes, offset: int) -> None:
-            if self.fault is not None:
-                raise self.fault
-            write(log, descriptor, data, offset)
+        def open_log(*arguments: Any, **named: Any) -> Log:
+            # Small segments: a full disk shows when the one at hand is used up.
+            self.log = Log(*arguments, **{**named, "room": 64, "sync_interval": 0.001})
+            return self.log
 
-        monkeypatch.setattr(Log, "_write", maybe)
+        def maybe(descriptor: int, offset: int, size: int) -> None:
+            if self.is_full:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            allocate(descriptor, offset, size)
+
+        monkeypatch.setattr(service_module, "Log", open_log)
+        monkeypatch.setattr(log_module, "RETRY_INTERVAL", 0.0)
+        monkeypatch.setattr(os, "posix_fallocate", maybe)
 
     def fill(self) -> None:
-        self.fault = StorageFull("no room in the log: the disk is full")
+        """No room for another segment, and none left in those there are."""
+        self.is_full = True
+        while self.log is not None and self.log.make_room():
+            self.log.append(RecordType.STATEMENT, {})
 
     def empty(self) -> None:
-        self.fault = None
+        assert self.log is not None
+        self.is_full = False
+        until_room(self.log)
+
+    def fail(self) -> None:
+        assert self.log is not None
+        self.log._failure = OSError(errno.EIO, "disk gone")
+        self.log.tail.seal()
 
 
 @pytest.fixture
@@ -225,7 +249,7 @@ async def test_log_that_failed_refuses_shares_without_an_exception(
 ) -> None:
     async with a_pool(tmp_path) as (world, _):
         rig = await world.rig()
-        disk.fault = LogFailed("the log cannot be written")
+        disk.fail()
         assert (await rig.submit(rig.share()))["error"][0] == 20
         await rig.sync()
 

@@ -52,7 +52,7 @@ ban_score = 0
 [http]
 listen = "127.0.0.1:8081"
 [log]
-durability = "normal"
+durability = "batch"
 """
 
 FIVE_MISTAKES = """
@@ -101,7 +101,7 @@ def test_every_option_is_read(file: Path) -> None:
         listen=(TierSettings("127.0.0.1", 3333, 16.0, 1.0, True),),
         limits=LimitSettings(0.0, 0, 0),
         http=HttpSettings("127.0.0.1", 8081),
-        durability="normal",
+        durability="batch",
         no_work_close_s=7.5,
     )
 
@@ -178,9 +178,10 @@ def test_limits_are_zero_or_more(document: Document, complaints: Complaints, key
 
 def test_durability_is_one_of_two_words(document: Document, complaints: Complaints) -> None:
     document["log"] = {"durability": "paranoid"}
-    assert "write one of normal, strict" in complaints(document)["log.durability"]
-    document["log"] = {"durability": "strict"}
-    assert "not available in this version" in complaints(document)["log.durability"]
+    assert "write one of batch, strict" in complaints(document)["log.durability"]
+    for word, is_strict in (("strict", True), ("batch", False)):
+        document["log"] = {"durability": word}
+        assert read_pool(document, {}).is_strict is is_strict
 
 
 def test_rigs_are_never_sent_away_at_once(document: Document, complaints: Complaints) -> None:

@@ -2,6 +2,7 @@
 
 from types import ModuleType
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,6 +26,19 @@ def test_any_checksum_equals_the_reference(core: ModuleType, data: bytes) -> Non
 @given(index=st.integers(0, 2**64 - 1), leaf=leaves)
 def test_any_slot_equals_the_reference(core: ModuleType, index: int, leaf: bytes) -> None:
     assert core.pack_slot(index, leaf) == reference.pack_slot(index, leaf)
+
+
+@given(first=st.integers(0, 2**63), run=st.lists(leaves, max_size=5))
+def test_a_run_of_slots_is_its_slots_one_by_one(
+    core: ModuleType, first: int, run: list[bytes]
+) -> None:
+    slots = b"".join(reference.pack_slot(first + i, leaf) for i, leaf in enumerate(run))
+    assert core.pack_slots(first, b"".join(run)) == slots
+
+
+def test_leaves_are_eighty_bytes_each(core: ModuleType) -> None:
+    with pytest.raises(ValueError, match="leaves are 81 bytes, expected a multiple of 80"):
+        core.pack_slots(0, bytes(81))
 
 
 @given(first=st.integers(0, 2**63), run=st.lists(leaves, min_size=1, max_size=5), data=st.data())
@@ -55,5 +69,24 @@ def test_a_tail_fills_its_segment_and_turns_to_the_next(core: ModuleType) -> Non
     tail.count_share()
     assert (tail.next_edge_seq, core.whole_slots(second, 7)) == (41, 1)
     tail.release()
-    assert not tail.append(bytes(80))
+    assert not tail.append(bytes(80)) and tail.next_index == 8
     second.clear()  # not exported any more
+
+
+def test_a_sealed_tail_takes_nothing_and_still_knows_how_much_it_holds(core: ModuleType) -> None:
+    memory = bytearray(2 * 96)
+    tail = core.LogTail(memory, 1, 5, 0, 0)
+    tail.seal()
+    assert not tail.append(bytes(80))
+    assert (tail.used, tail.next_index) == (1, 6)
+    assert not any(memory)
+    tail.release()
+
+
+def test_a_tail_without_a_segment_is_full_until_it_turns_to_one(core: ModuleType) -> None:
+    memory = bytearray(96)
+    tail = core.LogTail(bytearray(), 0, 3, 0, 0)
+    assert not tail.append(bytes(80))
+    tail.turn(memory, 3)
+    assert tail.append(bytes(80)) and core.whole_slots(memory, 3) == 1
+    tail.release()

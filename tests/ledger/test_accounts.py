@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from stratum.ledger.accounts import Accounts
 from stratum.ledger.errors import LogDamaged
 from stratum.ledger.log import Log
-from stratum.ledger.reading import BodyRecord, read
-from stratum.ledger.records import RecordType
+from stratum.ledger.reading import read
+from stratum.ledger.records import BodyRecord, RecordType
 from tests.ledger.conftest import no_failure
 
 SCRIPT = bytes.fromhex("0014751e76e8199196d454941c45d1b3a323f1433bd6")
