@@ -66,6 +66,15 @@ class Sum:
     last_us: int = 0
     rejected: tuple[int, ...] = (0,) * len(CAUSES)
 
+    def add(self, other: Sum) -> None:
+        self.shares += other.shares
+        self.work += other.work
+        self.best = max(self.best, other.best)
+        if other.since is not None:
+            self.since = other.since if self.since is None else min(self.since, other.since)
+        self.last_us = max(self.last_us, other.last_us)
+        self.add_rejected(other.rejected)
+
     def add_work(self, work: WorkSum) -> None:
         begins = work.minute * 60
         self.shares += work.shares
@@ -114,13 +123,17 @@ class Batch:
 
     def add(self, works: Iterable[WorkSum], effects: Iterable[Effect], end: Cursor) -> None:
         """The records from the batch's end up to `end`."""
-        for work in works:
-            self._sum(work.minute * 60, work.account_id, work.worker_id, work.listen).add_work(work)
+        self.add_works(works)
         for effect in effects:
-            self._add_effect(effect)
+            self.add_effect(effect)
         self.end = end
 
-    def _add_effect(self, effect: Effect) -> None:
+    def add_works(self, works: Iterable[WorkSum]) -> None:
+        """A part of what add() takes; its end must follow before the batch is committed."""
+        for work in works:
+            self._sum(work.minute * 60, work.account_id, work.worker_id, work.listen).add_work(work)
+
+    def add_effect(self, effect: Effect) -> None:
         match effect:
             case AccountAdded():
                 self.accounts.append(effect)

@@ -40,7 +40,7 @@ LOST_WORK = frozenset(
 )
 
 #: A worker silent for so long leaves memory: twice the longest window.
-_FORGET_SECONDS = 48 * 3600.0
+FORGET_SECONDS = 48 * 3600.0
 
 #: A system clock set back by more than this ends the rates; they begin anew.
 _CLOCK_SLACK = 120.0
@@ -94,6 +94,13 @@ class Statistics:
     def as_of(self) -> float:
         """The moment that everything here is complete for, Unix seconds."""
         return self.table.as_of
+
+    def missing_workers(self, worker_ids: Iterable[int]) -> set[int]:
+        """Those that must be introduced before anything of theirs is counted."""
+        return set(worker_ids).difference(self.workers)
+
+    def missing_accounts(self, account_ids: Iterable[int]) -> set[int]:
+        return set(account_ids).difference(self.accounts)
 
     def add_account(self, account_id: int, name: str, seen_us: int) -> Tally:
         """Introduce an account; one that is known already keeps its counts."""
@@ -157,7 +164,7 @@ class Statistics:
 
     def forget_idle(self) -> None:
         """Let go of the workers and accounts that nothing was heard of for long."""
-        limit = (self.as_of - _FORGET_SECONDS) * 1e6
+        limit = (self.as_of - FORGET_SECONDS) * 1e6
         for tallies in (self.workers, self.accounts):
             for number in [key for key, tally in tallies.items() if tally.seen_us < limit]:
                 self.table.drop_row(tallies.pop(number).row)

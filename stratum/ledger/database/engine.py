@@ -56,7 +56,7 @@ async def open_engine(path: Path) -> AsyncEngine:
     except (sa.exc.DatabaseError, CommandError) as exc:
         if not is_damage(exc):
             raise DatabaseFailed(f"{path.name} cannot be opened: {exc}") from exc
-        _move_aside(path, exc)
+        move_aside(path, exc)
     try:
         return await _open(path)
     except sa.exc.SQLAlchemyError as exc:
@@ -106,7 +106,8 @@ def _on_begin(connection: sa.Connection) -> None:
     connection.exec_driver_sql("BEGIN")
 
 
-def _move_aside(path: Path, why: Exception) -> None:
+def move_aside(path: Path, why: Exception) -> None:
+    """Raises DatabaseFailed where not even that is possible."""
     aside = path.with_name(f"{path.name}.unusable")
     logger.error("%s cannot be used (%s): kept as %s, and made anew from the log", path, why, aside)
     try:

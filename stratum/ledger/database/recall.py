@@ -103,6 +103,15 @@ async def workers_named(
     return [_known_worker(row) for row in rows]
 
 
+async def account_named(connection: AsyncConnection, name: str) -> int | None:
+    """The newest of this name."""
+    newest = sa.select(sa.func.max(accounts.c.id)).where(
+        accounts.c.name == name, accounts.c.id != NOBODY
+    )
+    found: int | None = (await connection.execute(newest)).scalar()
+    return found
+
+
 async def known_accounts(
     connection: AsyncConnection, account_ids: Collection[int]
 ) -> list[KnownAccount]:

@@ -19,9 +19,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from stratum.events import BlockFate
 from stratum.ledger.database import schema
 from stratum.ledger.database.adding import ADD_STAGED
-from stratum.ledger.database.engine import open_engine
+from stratum.ledger.database.engine import is_damage, move_aside, open_engine
 from stratum.ledger.effects import NOBODY, BlockKept
-from stratum.ledger.errors import DatabaseFailed, LogDamaged
+from stratum.ledger.errors import DatabaseDamaged, DatabaseFailed, LogDamaged
 from stratum.ledger.rollups import SPANS, Batch, Cursor
 
 FILE_NAME = "books.sqlite"
@@ -44,6 +44,11 @@ class Database:
     async def open(cls, directory: Path) -> Self:
         return cls(await open_engine(directory / FILE_NAME))
 
+    @staticmethod
+    def discard(directory: Path, why: Exception) -> None:
+        """Move the file aside, for the log to make a new one; it must not be open."""
+        move_aside(directory / FILE_NAME, why)
+
     async def close(self) -> None:
         await self._engine.dispose()
 
@@ -54,7 +59,8 @@ class Database:
             async with self._engine.begin() as connection:
                 yield connection
         except (sa.exc.SQLAlchemyError, OSError) as exc:
-            raise DatabaseFailed(f"the books' database: {exc}") from exc
+            kind = DatabaseDamaged if is_damage(exc) else DatabaseFailed
+            raise kind(f"the books' database: {_reason(exc)}") from exc
 
     async def cursor(self) -> Cursor:
         async with self.transaction() as connection:
@@ -102,6 +108,11 @@ class Database:
                     await connection.execute(
                         sa.delete(schema.rollups).where(schema.rollups.c.span == span.seconds, old)
                     )
+
+
+def _reason(exc: Exception) -> str:
+    """Without the statement and its parameters, which fill a screen."""
+    return str(getattr(exc, "orig", None) or exc)
 
 
 async def _read_cursor(connection: AsyncConnection) -> Cursor:
