@@ -18,7 +18,7 @@ or 32 bytes little-endian where a share is checked.
 import os
 from typing import TYPE_CHECKING
 
-from hashing.values import CheckedShare
+from hashing.values import CheckedShare, ShareSum
 
 _wanted = os.environ.get("BASELOAD_HASHING", "")
 
@@ -33,11 +33,14 @@ if TYPE_CHECKING or _wanted != "hashlib":
         ) from exc
     from hashing.native import (
         LogTail,
+        MerkleEdge,
         ShareJob,
+        ShareSums,
         backend,
         backends,
         check_share,
         crc32c,
+        fold,
         header_hash,
         merkle_fold,
         midstate,
@@ -53,11 +56,14 @@ if TYPE_CHECKING or _wanted != "hashlib":
 else:
     from hashing.reference import (
         LogTail,
+        MerkleEdge,
         ShareJob,
+        ShareSums,
         backend,
         backends,
         check_share,
         crc32c,
+        fold,
         header_hash,
         merkle_fold,
         midstate,
@@ -80,11 +86,15 @@ if _wanted:
 __all__ = [
     "CheckedShare",
     "LogTail",
+    "MerkleEdge",
     "ShareJob",
+    "ShareSum",
+    "ShareSums",
     "backend",
     "backends",
     "check_share",
     "crc32c",
+    "fold",
     "header_hash",
     "merkle_fold",
     "midstate",

@@ -4,6 +4,7 @@ Only the modules of this package touch ffi and lib. csrc/hashing.h says what eac
 its arguments become safe. One module for each part of that header.
 """
 
+from hashing.native.fold import MerkleEdge, ShareSums, fold
 from hashing.native.hashes import (
     ShareJob,
     backend,
@@ -19,16 +20,20 @@ from hashing.native.hashes import (
     use,
 )
 from hashing.native.slots import LogTail, crc32c, pack_slot, pack_slots, whole_slots
-from hashing.values import CheckedShare
+from hashing.values import CheckedShare, ShareSum
 
 __all__ = [
     "CheckedShare",
     "LogTail",
+    "MerkleEdge",
     "ShareJob",
+    "ShareSum",
+    "ShareSums",
     "backend",
     "backends",
     "check_share",
     "crc32c",
+    "fold",
     "header_hash",
     "merkle_fold",
     "midstate",

@@ -1,5 +1,6 @@
 """The same in Python, on hashlib: slow, short, and right. What native is compared with."""
 
+from hashing.reference.fold import MerkleEdge, ShareSums, fold
 from hashing.reference.hashes import (
     ShareJob,
     backend,
@@ -15,16 +16,20 @@ from hashing.reference.hashes import (
     use,
 )
 from hashing.reference.slots import LogTail, crc32c, pack_slot, pack_slots, whole_slots
-from hashing.values import CheckedShare
+from hashing.values import CheckedShare, ShareSum
 
 __all__ = [
     "CheckedShare",
     "LogTail",
+    "MerkleEdge",
     "ShareJob",
+    "ShareSum",
+    "ShareSums",
     "backend",
     "backends",
     "check_share",
     "crc32c",
+    "fold",
     "header_hash",
     "merkle_fold",
     "midstate",

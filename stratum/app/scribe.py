@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Mapping
 
 import hashing
 from stratum.config import PoolConfig
@@ -27,6 +28,9 @@ logger = logging.getLogger(__name__)
 
 #: A Work that could not be written down: rigs mine on it for its blocks, its shares are refused.
 NOT_KEPT = -1
+
+#: The account and the worker of refused shares that belong to none; no record gives this number.
+NOBODY = 0
 
 _EDGE = 0  # one process takes all shares
 
@@ -130,6 +134,25 @@ class Scribe:
             return False
         self._refused.clear()
         return True
+
+    def keep_rejects(
+        self, account_id: int, worker_id: int, listen: int, counts: Mapping[str, int]
+    ) -> None:
+        """How many shares of a worker were refused for which cause since its last such record.
+
+        Account and worker are NOBODY where there is no number to give: a name without an accepted
+        share, a connection that never authorized. `listen` is the index of the [[listen]] table,
+        `counts` by verdict; what was counted nothing is left out, and nothing at all writes none.
+        """
+        counted = {verdict: count for verdict, count in counts.items() if count}
+        if counted:
+            body = {
+                "account": account_id,
+                "worker": worker_id,
+                "listen": listen,
+                "counts": counted,
+            }
+            self._keep_fact(RecordType.REJECT, body)
 
     def keep_block(self, found: BlockFound) -> None:
         self._keep_fact(

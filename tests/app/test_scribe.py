@@ -14,17 +14,19 @@ import pytest
 
 from stratum.app import scribe as scribe_module
 from stratum.app import service as service_module
+from stratum.app.scribe import NOBODY, Scribe
 from stratum.events import BlockFate
 from stratum.ledger import log as log_module
 from stratum.ledger.errors import StorageFull
 from stratum.ledger.log import Log
 from stratum.ledger.reading import read
 from stratum.ledger.records import BodyRecord, RecordType
+from stratum.ledger.templates import TemplateStore
 from stratum.mining.settings import TierSettings
 from stratum.protocol.messages import swap_words
 from tests.app.auditor import audit
 from tests.app.world import TIER, Clock, HandRig, World, a_node, a_pool
-from tests.ledger.conftest import until_room
+from tests.ledger.conftest import file_size_limit, no_failure, until_room
 
 P2WPKH = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
 P2PKH = "mipcBbFg9gMiCh81Kj8tqqdgoZub1ZJRfn"
@@ -309,6 +311,27 @@ async def test_policy_tells_the_rules(tmp_path: Path) -> None:
         "coinbase_tag": "/baseload/",
         "weight_shift": 32,
     }
+
+
+def test_refused_shares_are_counted_by_worker_and_cause(tmp_path: Path) -> None:
+    with Log(tmp_path, on_failure=no_failure, room=8) as log:
+        scribe = Scribe(log, TemplateStore(tmp_path))
+        scribe.keep_rejects(3, 7, 1, {"stale": 2, "duplicate": 0, "low_difficulty": 1})
+        scribe.keep_rejects(NOBODY, NOBODY, 0, {"unauthorized": 9})
+        scribe.keep_rejects(3, 7, 1, {"stale": 0})
+        scribe.keep_rejects(3, 7, 1, {})
+    assert bodies(tmp_path, RecordType.REJECT) == [
+        {"account": 3, "worker": 7, "listen": 1, "counts": {"stale": 2, "low_difficulty": 1}},
+        {"account": 0, "worker": 0, "listen": 0, "counts": {"unauthorized": 9}},
+    ]
+
+
+def test_counts_of_refused_shares_that_find_no_room_stop_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with file_size_limit(0), Log(tmp_path, on_failure=no_failure) as log:
+        Scribe(log, TemplateStore(tmp_path)).keep_rejects(3, 7, 1, {"stale": 2})
+    assert "REJECT record not written down" in caplog.text
 
 
 async def test_log_is_synced_when_the_pool_has_stopped(tmp_path: Path) -> None:
