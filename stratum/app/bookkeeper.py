@@ -51,6 +51,9 @@ _ROWS_AT_ONCE = 1_000
 #: A long log is folded for so long before what came of it is counted.
 _ROUND = 0.5
 
+#: So many rows are enough for one round: 30 MB.
+_ROWS_A_ROUND = 100_000
+
 #: What is done now and then: forgetting, purging, archiving.
 _CHORES_EVERY = 60.0
 _PURGE_EVERY = 3600.0
@@ -192,7 +195,11 @@ class Bookkeeper:
     async def _read(self, follower: Follower, committer: Committer) -> bool:
         """True at the end of the log."""
         deadline = time.monotonic() + _ROUND
-        while not committer.is_full and time.monotonic() < deadline:
+        while (
+            not committer.is_full
+            and follower.waiting < _ROWS_A_ROUND
+            and time.monotonic() < deadline
+        ):
             if not follower.step(_STEP):
                 return True
             await asyncio.sleep(0)

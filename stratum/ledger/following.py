@@ -10,22 +10,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from hashing.values import SLOT_SIZE
+import hashing
+from hashing.values import SLOT_SIZE, ShareSum
 from stratum.ledger.effects import EFFECTIVE, Effect, read_effect
 from stratum.ledger.errors import LogDamaged, LogRewound
-from stratum.ledger.folding import MerkleEdge, ShareSums, fold
-from stratum.ledger.records import BodyLeaf
+from stratum.ledger.records import BodyLeaf, RecordType
 from stratum.ledger.rollups import Cursor
 from stratum.ledger.segment import leaf_in
 from stratum.ledger.tail import LogReader
-from stratum.ledger.worksums import WorkSum
 
 
 @dataclass(frozen=True, slots=True)
 class News:
     """What happened between two cursors."""
 
-    works: list[WorkSum]
+    works: list[ShareSum]  # by minute
     effects: list[Effect]
     cursor: Cursor
 
@@ -39,8 +38,9 @@ class Follower:
     def __init__(self, directory: Path, cursor: Cursor) -> None:
         expect_record_before(directory, cursor)
         self._reader = LogReader(directory, cursor.next_index, synced_only=True)
-        self._edge = MerkleEdge(cursor.edge)
-        self._sums = ShareSums()
+        self._edge = _edge(cursor)
+        self._sums = hashing.ShareSums()
+        self._works: list[ShareSum] = []
         self._effects: list[Effect] = []
         self._last_leaf = cursor.last_leaf
 
@@ -50,19 +50,30 @@ class Follower:
         slots = memoryview(run.slots)
         place = 0
         while place < run.count:
-            place += fold(slots[place * SLOT_SIZE :], self._edge, self._sums)
-            if place < run.count:
-                self._read_record(run.first_index + place, leaf_in(run.slots, place))
+            place += hashing.fold(slots[place * SLOT_SIZE :], self._edge, self._sums)
+            if place == run.count:
+                break
+            leaf = leaf_in(slots, place)
+            if leaf[0] == RecordType.SHARE:
+                self._works += self._sums.take()  # there was no room for it
+            else:
+                self._read_record(run.first_index + place, leaf)
                 place += 1
         if run.count:
-            self._last_leaf = leaf_in(run.slots, run.count - 1)
+            self._last_leaf = leaf_in(slots, run.count - 1)
         return run.count
+
+    @property
+    def waiting(self) -> int:
+        """Rows that take() would give, at least."""
+        return len(self._works)
 
     def take(self) -> News:
         """Everything since the last call."""
+        works, self._works = self._works + self._sums.take(), []
         effects, self._effects = self._effects, []
-        cursor = Cursor(self._reader.cursor, self._last_leaf, self._edge.pack())
-        return News(list(self._sums.take()), effects, cursor)
+        cursor = Cursor(self._reader.cursor, self._last_leaf, self._edge.to_bytes())
+        return News(sorted(works), effects, cursor)
 
     def close(self) -> None:
         self._reader.close()
@@ -72,9 +83,16 @@ class Follower:
             body_leaf = BodyLeaf.unpack(leaf)
         except ValueError as exc:
             raise LogDamaged(f"record {index} of the log: {exc}") from exc
+        self._edge.append(leaf)
         if body_leaf.type in EFFECTIVE:
             body = self._reader.body(index, body_leaf).body
             self._effects.append(read_effect(index, body_leaf, body))
+
+
+def _edge(cursor: Cursor) -> hashing.MerkleEdge:
+    if not cursor.next_index:
+        return hashing.MerkleEdge()
+    return hashing.MerkleEdge.from_bytes(cursor.edge)
 
 
 def expect_record_before(directory: Path, cursor: Cursor) -> None:

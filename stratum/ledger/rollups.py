@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from hashing.values import ShareSum
 from stratum.ledger.effects import (
     CAUSES,
     AccountAdded,
@@ -24,7 +25,6 @@ from stratum.ledger.effects import (
     Rejects,
     WorkerAdded,
 )
-from stratum.ledger.worksums import WorkSum
 
 _DAY = 86400
 
@@ -75,7 +75,7 @@ class Sum:
         self.last_us = max(self.last_us, other.last_us)
         self.add_rejected(other.rejected)
 
-    def add_work(self, work: WorkSum) -> None:
+    def add_work(self, work: ShareSum) -> None:
         begins = work.minute * 60
         self.shares += work.shares
         self.work += work.work
@@ -121,14 +121,14 @@ class Batch:
         """How much memory it costs, in rows."""
         return len(self.sums) + len(self.accounts) + len(self.workers) + len(self.blocks)
 
-    def add(self, works: Iterable[WorkSum], effects: Iterable[Effect], end: Cursor) -> None:
+    def add(self, works: Iterable[ShareSum], effects: Iterable[Effect], end: Cursor) -> None:
         """The records from the batch's end up to `end`."""
         self.add_works(works)
         for effect in effects:
             self.add_effect(effect)
         self.end = end
 
-    def add_works(self, works: Iterable[WorkSum]) -> None:
+    def add_works(self, works: Iterable[ShareSum]) -> None:
         """A part of what add() takes; its end must follow before the batch is committed."""
         for work in works:
             self._sum(work.minute * 60, work.account_id, work.worker_id, work.listen).add_work(work)

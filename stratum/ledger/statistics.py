@@ -21,10 +21,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from hashing.values import ShareSum
 from stratum.ledger.effects import CAUSES, NOBODY, Rejects
 from stratum.ledger.rates import Deltas, Rate, RateTable
 from stratum.ledger.rollups import Sum
-from stratum.ledger.worksums import WorkSum
 from stratum.mining.verdicts import Verdict
 from stratum.units import DIFF1_TARGET, DifficultyScale
 
@@ -127,7 +127,7 @@ class Statistics:
             tally = self.tiers[listen] = Tally(self.table.add_row(0.0))
         return tally
 
-    def apply(self, sums: Iterable[WorkSum]) -> None:
+    def apply(self, sums: Iterable[ShareSum]) -> None:
         """Count accepted shares. Raises KeyError for a worker that nobody introduced."""
         columns = _Columns()
         last_us = 0
@@ -215,7 +215,7 @@ class Statistics:
     def _series_of(self, worker: Tally, listen: int) -> tuple[Tally, ...]:
         return (worker, self.accounts[worker.account_id], self.tier(listen), self.site)
 
-    def _count(self, tally: Tally, each: WorkSum, work: float) -> bool:
+    def _count(self, tally: Tally, each: ShareSum, work: float) -> bool:
         """Add one row; False for the first news of a series, from which its rates count."""
         is_first = not tally.shares
         if is_first:
@@ -271,5 +271,5 @@ def difficulty_of_best(best: int) -> float | None:
     return DIFF1_TARGET / ((following + 1) << 248) * 2.0**zeros
 
 
-def _minute_of(each: WorkSum) -> int:
+def _minute_of(each: ShareSum) -> int:
     return each.minute

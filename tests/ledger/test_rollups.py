@@ -3,18 +3,19 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hashing.values import ShareSum
 from stratum.ledger.effects import CAUSES, Effect
 from stratum.ledger.rollups import Batch, Cursor, Sum, SumKey
-from tests.ledger.worksums import NAMES, NOON, Row, effects, rejects, row, rows
+from tests.ledger.worksums import NAMES, NOON, effects, rejects, row, rows
 
 RIG1 = SumKey(NOON, 1, 1, 0)
 
 
-def batch_of(*parts: Row | Effect) -> Batch:
+def batch_of(*parts: ShareSum | Effect) -> Batch:
     batch = Batch(Cursor(), Cursor())
     batch.add(
-        [part for part in parts if isinstance(part, Row)],
-        [part for part in parts if not isinstance(part, Row)],
+        [part for part in parts if isinstance(part, ShareSum)],
+        [part for part in parts if not isinstance(part, ShareSum)],
         Cursor(len(parts)),
     )
     return batch
@@ -47,13 +48,13 @@ def test_tiers_of_one_worker_are_kept_apart() -> None:
 
 
 @given(st.lists(rows | effects))
-def test_nothing_is_lost_on_the_way_into_a_batch(parts: list[Row | Effect]) -> None:
+def test_nothing_is_lost_on_the_way_into_a_batch(parts: list[ShareSum | Effect]) -> None:
     sums = batch_of(*parts).sums.values()
-    works = [part for part in parts if isinstance(part, Row)]
+    works = [part for part in parts if isinstance(part, ShareSum)]
     assert sum(part.work for part in sums) == sum(work.work for work in works)
     assert sum(part.shares for part in sums) == sum(work.shares for work in works)
     refused = [
-        part.counts for part in parts if not isinstance(part, Row) and hasattr(part, "counts")
+        part.counts for part in parts if not isinstance(part, ShareSum) and hasattr(part, "counts")
     ]
     for place in range(len(CAUSES)):
         assert sum(part.rejected[place] for part in sums) == sum(each[place] for each in refused)

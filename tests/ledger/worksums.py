@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from hypothesis import strategies as st
 
+from hashing.values import ShareSum
 from stratum.ledger.effects import (
     CAUSES,
     AccountAdded,
@@ -20,22 +19,11 @@ from stratum.ledger.effects import (
 NOON = 1_769_860_800
 
 
-class Row(NamedTuple):
-    minute: int
-    account_id: int
-    worker_id: int
-    listen: int
-    shares: int
-    work: int
-    best: int
-    last_us: int
-
-
 def row(
     at: float, worker_id: int = 1, shares: int = 1, work: int | None = None, **changes: int
-) -> Row:
+) -> ShareSum:
     """Shares of a worker of account 1 at a Unix time, of difficulty 1 on main."""
-    made = Row(
+    made = ShareSum(
         int(at) // 60,
         1,
         worker_id,
@@ -67,7 +55,7 @@ _ACCOUNT_OF = {1: 1, 2: 1, 3: 2}
 _times = st.integers(NOON, NOON + 3 * 86400)
 
 rows = st.builds(
-    lambda at, worker, listen, shares, weight, best: Row(
+    lambda at, worker, listen, shares, weight, best: ShareSum(
         at // 60, _ACCOUNT_OF[worker], worker, listen, shares, shares * weight, best, at * 10**6
     ),
     at=_times,

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from stratum.observability.page_server import page_server
 
 from stratum.observability.http import HttpServer
 from stratum.observability.metrics import Figures, Metrics
-from stratum.observability.page_server import page_server
 from stratum.observability.settings import HttpSettings
 from stratum.observability.status import Status
 from stratum.observability.web import LocalServer

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+from stratum.observability.page_server import page_server
 
 from stratum.observability.http import HttpServer
 from stratum.observability.metrics import Figures
-from stratum.observability.page_server import page_server
 from stratum.observability.status import RigRow, Status
 from tests.observability.conftest import Pool, ServeAt
 

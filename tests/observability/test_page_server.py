@@ -7,8 +7,8 @@ import json
 
 import aiohttp
 import pytest
-
 from stratum.observability.page_server import page_server
+
 from stratum.observability.status import NodeRow, RigRow, Status
 from tests.observability.conftest import Pool, ServeAt
 

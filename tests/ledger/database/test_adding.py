@@ -9,15 +9,18 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hashing.values import ShareSum
 from stratum.ledger.database import schema
 from stratum.ledger.database.schema import join_work
 from stratum.ledger.database.store import Database
 from stratum.ledger.rollups import SPANS, Batch, Cursor
-from tests.ledger.worksums import NAMES, Row, rows
+from tests.ledger.worksums import NAMES, rows
 
 
 @given(st.lists(st.lists(rows, max_size=10), min_size=1, max_size=4))
-def test_every_span_and_the_totals_are_a_recount_of_the_shares(batches: list[list[Row]]) -> None:
+def test_every_span_and_the_totals_are_a_recount_of_the_shares(
+    batches: list[list[ShareSum]],
+) -> None:
     async def run() -> None:
         with tempfile.TemporaryDirectory() as place:
             database = await Database.open(Path(place))
@@ -36,7 +39,7 @@ def test_every_span_and_the_totals_are_a_recount_of_the_shares(batches: list[lis
     asyncio.run(run())
 
 
-def recount(works: list[Row], seconds: int) -> Counter[tuple[int, ...]]:
+def recount(works: list[ShareSum], seconds: int) -> Counter[tuple[int, ...]]:
     counter: Counter[tuple[int, ...]] = Counter()
     for work in works:
         counter[work.minute * 60 // seconds * seconds, work.worker_id, work.listen] += work.work
@@ -57,7 +60,7 @@ async def kept_work(database: Database, seconds: int) -> Counter[tuple[int, ...]
         )
 
 
-def recount_totals(works: list[Row]) -> set[tuple[int, ...]]:
+def recount_totals(works: list[ShareSum]) -> set[tuple[int, ...]]:
     series = {(work.worker_id, work.listen) for work in works}
     mine = {key: [work for work in works if (work.worker_id, work.listen) == key] for key in series}
     return {

@@ -7,13 +7,14 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from hashing.values import ShareSum
 from stratum.ledger.database import recall
 from stratum.ledger.database.recall import BlockFact, KnownWorker, Scope
 from stratum.ledger.database.store import Database
 from stratum.ledger.effects import AccountAdded, BlockKept, Effect, FateKept, WorkerAdded
 from stratum.ledger.rollups import SPANS, Batch, Cursor, Sum
 from stratum.ledger.statistics import KeptWork
-from tests.ledger.worksums import NAMES, NOON, Row, rejects, row
+from tests.ledger.worksums import NAMES, NOON, rejects, row
 
 TEN, HOUR, DAY = SPANS
 
@@ -40,7 +41,7 @@ async def books(database: Database) -> AsyncIterator[AsyncConnection]:
         yield connection
 
 
-async def keep(database: Database, works: list[Row], others: list[Effect]) -> None:
+async def keep(database: Database, works: list[ShareSum], others: list[Effect]) -> None:
     start = await database.cursor()
     batch = Batch(start, start)
     batch.add(works, others, Cursor(start.next_index + len(works) + len(others)))

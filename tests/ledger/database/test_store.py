@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hashing.values import ShareSum
 from stratum.ledger.database import schema
 from stratum.ledger.database.schema import join_work, split_work
 from stratum.ledger.database.store import CursorMoved, Database
@@ -17,9 +18,9 @@ from stratum.ledger.effects import Effect, WorkerAdded
 from stratum.ledger.errors import DatabaseFailed, LogDamaged
 from stratum.ledger.rollups import SPANS, Batch, Cursor
 from tests.ledger.database.conftest import content
-from tests.ledger.worksums import NAMES, NOON, Row, effects, rejects, row, rows
+from tests.ledger.worksums import NAMES, NOON, effects, rejects, row, rows
 
-Part = Row | Effect
+Part = ShareSum | Effect
 
 
 def cursor_at(index: int) -> Cursor:
@@ -28,8 +29,8 @@ def cursor_at(index: int) -> Cursor:
 
 def batch_of(parts: list[Part], start: int) -> Batch:
     batch = Batch(cursor_at(start), cursor_at(start))
-    works = [part for part in parts if isinstance(part, Row)]
-    others = [part for part in parts if not isinstance(part, Row)]
+    works = [part for part in parts if isinstance(part, ShareSum)]
+    others = [part for part in parts if not isinstance(part, ShareSum)]
     batch.add(works, others, cursor_at(start + len(parts)))
     return batch
 
