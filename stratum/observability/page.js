@@ -37,7 +37,7 @@ async function refresh() {
   try {
     const here = location.pathname + location.search;
     const answer = await fetch(here, { signal: AbortSignal.timeout(5 * PERIOD_MS) });
-    if (!answer.ok) throw new Error(await answer.text());
+    if (!answer.ok) throw new Error((await answer.text()).trim());
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
     patch(document.getElementById("look"), fresh.getElementById("look"));
     document.title = fresh.title;
