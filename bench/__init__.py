@@ -4,7 +4,8 @@
     floor.c         a server that answers each line and does nothing else
     node            a devnet node with a full mempool and new tips on command
     process         what /proc says of a process: CPU time, memory, children; pinning
-    servers         floor, pool and rival: started, pinned, measured alike
+    pool            `baseload pool`: configured, started, killed
+    servers         floor, pool and rival, from start to end
     load            `baseload swarm` on its own core, and what it saw
     rows            one function per row of DESIGN's table of numbers
     table           the table, and the JSON beside it

@@ -19,16 +19,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import IO, Any, Protocol
 
+from bench.pool import Moved
 from bench.process import LOAD_CORE, Sample, descriptors, pinned, sample
-from bench.servers import Moved
 
 SWARM = (sys.executable, "-m", "stratum.cli", "swarm")
 
 _LOOK_S = 0.2
 _SCRAPE_S = 1.0
 
-#: After the last connection handshakes end and first jobs go out. A second is enough; a run that
-#: is shorter than ten has no time for it.
+#: A second is enough; a run that is shorter than ten has no time for it.
 _SETTLE_S = 1.0
 _SETTLE_PART = 0.1
 
@@ -64,8 +63,14 @@ class Load:
     sources: int = 16  # addresses to come from: each has some 28,000 ports
     ramp: int = 2_000  # connections per second
 
+    @property
+    def settle(self) -> float:
+        """After the last connection: handshakes end, the first jobs go out, the load begins."""
+        return min(_SETTLE_S, self.seconds * _SETTLE_PART)
+
     def arguments(self) -> Iterator[str]:
         yield from ("--rigs", str(self.rigs), "--seconds", f"{self.seconds:g}")
+        yield from ("--warm", f"{self.settle:g}")
         if self.rate is not None:
             yield from ("--rate", f"{self.rate:g}")
         if self.window is not None:
@@ -108,7 +113,13 @@ class Run:
 
     @property
     def shares_per_second(self) -> float:
-        return self.shares / float(self.swarm["seconds"])
+        """Answers, while it was measured."""
+        return float(self.swarm["shares_per_second"])
+
+    @property
+    def load_percent(self) -> float:
+        """CPU of the swarm, of one core: near 100 it measures itself."""
+        return 100 * float(self.swarm["cpu_seconds"]) / float(self.swarm["seconds"])
 
     @property
     def cpu_percent(self) -> float | None:
@@ -122,7 +133,7 @@ class Run:
     @property
     def cpu_us_per_share(self) -> float | None:
         percent = self.cpu_percent
-        if percent is None or not self.shares:
+        if percent is None or not self.shares_per_second:
             return None
         return percent * 1e4 / self.shares_per_second
 
@@ -134,8 +145,10 @@ class Run:
         grown = self.samples[-1].anonymous_bytes - self.before.anonymous_bytes
         return grown / self.load.rigs
 
-    def latency_ms(self, percentile: str) -> float:
-        return float(self.swarm["latency_ms"][percentile])
+    def latency_ms(self, percentile: str) -> float | None:
+        """Outside tips; None where nothing was timed."""
+        found: float | None = self.swarm["latency_ms"].get(percentile)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,8 +248,6 @@ class _Watch:
         self._idle = idle  # descriptors without connections
         self._began = time.monotonic()
         self._loaded: float | None = None  # since when all rigs are at work
-        self._settle = min(_SETTLE_S, load.seconds * _SETTLE_PART)
-        self._span = load.seconds - self._settle
 
     @property
     def is_overdue(self) -> bool:
@@ -250,15 +261,15 @@ class _Watch:
             return
         if self._loaded is None:
             if descriptors(pid) >= self._idle + self._load.rigs:
-                self._loaded = now + self._settle
+                self._loaded = now + self._load.settle
             return
-        if self._loaded <= now < self._loaded + self._span:
+        if self._loaded <= now < self._loaded + self._load.seconds:
             self.samples.append(sample(pid))
             self._move_if_due(now - self._loaded)
 
     def _move_if_due(self, loaded_for: float) -> None:
         """The tips evenly over the load, none near its ends."""
-        between = self._span / (self._load.tips + 1)
+        between = self._load.seconds / (self._load.tips + 1)
         due = len(self.moves) < self._load.tips and loaded_for >= between * (len(self.moves) + 1)
         if due and (moved := self._server.move_tip()) is not None:
             self.moves.append(moved)

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import AnyStr
 
 _TICK = os.sysconf("SC_CLK_TCK")
 
@@ -21,6 +23,8 @@ _CORES = sorted(os.sched_getaffinity(0))
 #: One for the server; one for everything else: rigs, node, ourselves. The same where there is
 #: only one, and then a rate says little.
 SERVER_CORE, LOAD_CORE = _CORES[-1], _CORES[0]
+
+_STOP_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,3 +100,26 @@ def pinned(core: int) -> Iterator[None]:
         yield
     finally:
         os.sched_setaffinity(0, before)
+
+
+@contextlib.contextmanager
+def ending(process: subprocess.Popen[AnyStr]) -> Iterator[None]:
+    """It ends with the block."""
+    try:
+        yield
+    finally:
+        end(process)
+
+
+def end(process: subprocess.Popen[AnyStr]) -> int:
+    """Ask it to end, and see to it. The exit code."""
+    process.terminate()
+    try:
+        process.wait(_STOP_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    for stream in (process.stdin, process.stdout):
+        if stream is not None:
+            stream.close()
+    return process.returncode

@@ -12,10 +12,8 @@ no ceiling.
 
 from __future__ import annotations
 
-import contextlib
-import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
@@ -25,16 +23,11 @@ import hashing
 from bench import share_check
 from bench.load import Load, Run, drive
 from bench.metrics import grown, read_metrics
-from bench.servers import ANY_HASH, BUILD, Pool, Rival, floor, pool
+from bench.pool import FREE, PINNED
+from bench.servers import Rival, floor, pool
 from bench.table import FLOOR, OURS, Figure, Goal, Row
 from stratum.ledger.reading import read
 from stratum.ledger.records import RecordType, ShareRecord
-
-#: Where every hash is a share and stays one.
-_PINNED = (f"difficulty = {ANY_HASH}", f"max_difficulty = {ANY_HASH}")
-
-#: Where it begins like that, and vardiff does what it does.
-_FREE = (f"difficulty = {ANY_HASH}",)
 
 Measure = Callable[[Run], float | None]
 
@@ -63,21 +56,12 @@ class Bench:
     def runs(self, load: Load, *listen: str) -> dict[str, Run]:
         """The same load on every server."""
         found = {}
-        for opened in (floor(), _temporary_pool(*listen)):
+        for opened in (floor(), pool(*listen)):
             with opened as server:
                 found[server.name] = drive(server, load)
         if self.rival is not None:
             found[self.rival.name] = drive(self.rival, load)
         return found
-
-
-@contextlib.contextmanager
-def _temporary_pool(*listen: str) -> Iterator[Pool]:
-    """On the disk of the working directory: a log in memory would cost no write."""
-    BUILD.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="bench-", dir=BUILD) as home:
-        with pool(Path(home), *listen) as server:
-            yield server
 
 
 # -- rows ----------------------------------------------------------------------------------
@@ -94,12 +78,13 @@ def sixteen_in_flight(bench: Bench) -> Row:
 def _closed_loop(bench: Bench, key: str, window: int, goal: Goal) -> Row:
     scale = bench.scale
     load = Load(scale.busy_rigs, scale.seconds, window=window, flags=("--blind",))
-    runs = bench.runs(load, *_PINNED)
+    runs = bench.runs(load, *PINNED)
     title = f"{scale.busy_rigs:,} connections, {window} in flight, blind shares"
     figures = [
         _figure("CPU per share", "µs", runs, lambda run: run.cpu_us_per_share, goal),
         _figure("shares answered", "1/s", runs, lambda run: run.shares_per_second),
         _figure("CPU", "% of a core", runs, lambda run: run.cpu_percent),
+        _figure("CPU of the load", "% of a core", runs, lambda run: run.load_percent),
         _figure("answer, p50", "ms", runs, lambda run: run.latency_ms("p50")),
         _figure("answer, p99", "ms", runs, lambda run: run.latency_ms("p99")),
     ]
@@ -136,7 +121,7 @@ def _broadcast(bench: Bench, key: str, kind: str, flags: tuple[str, ...]) -> Row
     scale = bench.scale
     seconds = (scale.tips + 1) * scale.tip_pause + 1
     load = Load(scale.tip_rigs, seconds, flags=("--idle", *flags), tips=scale.tips)
-    runs = bench.runs(load, *_FREE)
+    runs = bench.runs(load, *FREE)
     goal = Goal(ratio=1.25)
     figures = [
         _figure("tip there → last rig has it, median", "ms", runs, _last_ms(median), goal),
@@ -152,7 +137,7 @@ def _broadcast(bench: Bench, key: str, kind: str, flags: tuple[str, ...]) -> Row
 def idle_memory(bench: Bench) -> Row:
     scale = bench.scale
     load = Load(scale.idle_rigs, max(scale.seconds / 2, 2.5), flags=("--idle",))
-    runs = bench.runs(load, *_FREE)
+    runs = bench.runs(load, *FREE)
     figures = [
         _figure("RssAnon per connection", "bytes", runs, _memory, Goal(most=6 * 1024)),
     ]
@@ -162,7 +147,7 @@ def idle_memory(bench: Bench) -> Row:
 def many_rigs(bench: Bench) -> Row:
     scale = bench.scale
     load = Load(scale.many_rigs, scale.many_seconds, rate=0.33, tips=scale.tips)
-    runs = bench.runs(load, *_FREE)
+    runs = bench.runs(load, *FREE)
     none, ratio = Goal(most=0), Goal(ratio=1.25)
     figures = [
         _figure(
@@ -173,6 +158,7 @@ def many_rigs(bench: Bench) -> Row:
         _figure("unanswered", "", runs, lambda run: run.swarm["unanswered"], none),
         _figure("rigs dropped", "", runs, lambda run: run.swarm["disconnected"], none),
         _figure("CPU", "% of a core", runs, lambda run: run.cpu_percent, Goal(ratio=1.6)),
+        _figure("CPU of the load", "% of a core", runs, lambda run: run.load_percent),
         _figure("first rig → last rig, median of tips", "ms", runs, _spread_ms, ratio),
         _figure("tip there → last rig, median", "ms", runs, _last_ms(median)),
         _figure("RssAnon per connection", "bytes", runs, _memory),
@@ -192,7 +178,7 @@ def agreement(bench: Bench) -> Row:
         flags=("--blind", "--dialects", "mixed"),
         tips=min(scale.tips, 3),
     )
-    with _temporary_pool(*_PINNED) as server:
+    with pool(*PINNED) as server:
         run = drive(server, load)
         server.stop()
         witnesses = {

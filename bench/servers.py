@@ -1,7 +1,7 @@
-"""The servers that are measured: started, pinned to their core, told to move the tip, ended.
+"""The servers that are measured, each from its start to its end.
 
     Floor    bench/floor.c, compiled here
-    Pool     `baseload pool` as an operator runs it, on a devnet node of its own
+    Pool     `baseload pool` on a devnet node (`bench/pool.py`, `bench/node.py`)
     Rival    somebody else's, started by somebody else: known by its URL, and by its pid if told
 
 Each has a `url`, the `pid` of the process that answers shares (None: unknown), and `move_tip`,
@@ -14,18 +14,15 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
+import tempfile
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
-from bench.process import LOAD_CORE, SERVER_CORE, command_line, family, pin, pinned
-from stratum.app.demo import ADDRESS
+from bench.pool import Moved, Pool
+from bench.process import LOAD_CORE, SERVER_CORE, ending, pinned
 from stratum.node.settings import NodeSettings
 
 #: The repository's, which git ignores.
@@ -33,20 +30,6 @@ BUILD = Path(__file__).parent.parent / "build"
 
 _SOURCE = Path(__file__).with_name("floor.c")
 _WARNINGS = ("-std=c11", "-Wall", "-Wextra", "-Wconversion", "-Wsign-conversion", "-Werror")
-
-#: 2^-32: any hash is a share, so that a share costs its sender one hash.
-ANY_HASH = "0.00000000023283064365386962890625"
-
-_START_S = 30.0
-_STOP_S = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class Moved:
-    """A new tip. `send_seconds` is what the floor says of its send loop."""
-
-    at: float  # Unix time at which it was there to be known
-    send_seconds: float | None = None
 
 
 class Rival:
@@ -112,7 +95,7 @@ def build_floor() -> Path:
 
 
 class Node:
-    """`python -m bench.node`, on the core of the load."""
+    """`python -m bench.node`."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
@@ -137,6 +120,7 @@ class Node:
 
 @contextlib.contextmanager
 def load_node() -> Iterator[Node]:
+    """A devnet node on the core of the load, until the end of the block."""
     command = [sys.executable, "-m", "bench.node"]
     with pinned(LOAD_CORE):
         process = subprocess.Popen(
@@ -146,86 +130,11 @@ def load_node() -> Iterator[Node]:
         yield Node(process)
 
 
-class Pool:
-    """`baseload pool` in a directory of its own; may be killed and started again there."""
-
-    name = "baseload"
-
-    def __init__(self, home: Path, node: Node, listen: Sequence[str]) -> None:
-        """`listen`: lines for its `[[listen]]` table beside the address."""
-        self._home = home
-        self._node = node
-        self._process: subprocess.Popen[bytes] | None = None
-        self.data_dir = home / "data"
-        stratum, http = free_port(), free_port()
-        self.url = f"stratum+tcp://127.0.0.1:{stratum}"
-        self._http = f"http://127.0.0.1:{http}"
-        self._config = home / "pool.toml"
-        self._config.write_text(_config(self.data_dir, node.settings, stratum, http, listen))
-
-    @property
-    def pid(self) -> int:
-        """The process that answers shares: `pool` may be a supervisor of several."""
-        assert self._process is not None
-        for pid in family(self._process.pid):
-            if "serve" in _following(command_line(pid), "--part"):
-                return pid
-        return self._process.pid
-
-    @property
-    def said(self) -> str:
-        return (self._home / "pool.log").read_text(errors="replace")
-
-    def start(self) -> None:
-        """Start it and wait until rigs get work."""
-        command = [sys.executable, "-m", "stratum.cli", "pool", str(self._config)]
-        with pinned(SERVER_CORE), (self._home / "pool.log").open("ab") as output:
-            self._process = subprocess.Popen(command, stdout=output, stderr=output)
-        deadline = time.monotonic() + _START_S
-        while not self._is_ready():
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"the pool does not start:\n{self.said[-2000:]}")
-            time.sleep(0.02)
-        serve = self.pid
-        for pid in family(self._process.pid):
-            pin(pid, SERVER_CORE if pid == serve else LOAD_CORE)
-
-    def _is_ready(self) -> bool:
-        try:
-            with urllib.request.urlopen(f"{self._http}/readyz", timeout=5):
-                return True
-        except (urllib.error.URLError, ConnectionError):
-            return False
-
-    def move_tip(self) -> Moved:
-        return self._node.move_tip()
-
-    def scrape(self) -> str:
-        with urllib.request.urlopen(f"{self._http}/metrics", timeout=10) as reply:
-            text: str = reply.read().decode()
-        return text
-
-    def stop(self) -> None:
-        """As an operator stops it; the log is complete afterwards."""
-        if self._process is not None:
-            end(self._process)
-            self._process = None
-
-    def kill(self) -> None:
-        """`kill -9` to every process of it at once, as a crash or the OOM killer may."""
-        assert self._process is not None
-        for pid in family(self._process.pid):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        self._process.wait()
-        self._process = None
-
-
 @contextlib.contextmanager
-def pool(home: Path, *listen: str) -> Iterator[Pool]:
+def pool(*listen: str) -> Iterator[Pool]:
     """A pool on a devnet node, until the end of the block."""
-    with load_node() as node:
-        served = Pool(home, node, listen)
+    with scratch() as home, load_node() as node:
+        served = Pool(home, node.settings, listen, move_tip=node.move_tip)
         try:
             served.start()
             yield served
@@ -234,66 +143,8 @@ def pool(home: Path, *listen: str) -> Iterator[Pool]:
 
 
 @contextlib.contextmanager
-def ending(process: subprocess.Popen[str]) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        end(process)
-
-
-def end(process: subprocess.Popen[str] | subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(_STOP_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-    for stream in (process.stdin, process.stdout):
-        if stream is not None:
-            stream.close()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def _following(words: list[str], option: str) -> list[str]:
-    """What follows an option on a command line, in either way of writing it."""
-    pairs = zip(words, [*words[1:], ""], strict=True)
-    return [
-        word.partition("=")[2] or after
-        for word, after in pairs
-        if word == option or word.startswith(f"{option}=")
-    ]
-
-
-def _config(
-    data_dir: Path, node: NodeSettings, stratum: int, http: int, listen: Sequence[str]
-) -> str:
-    return "\n".join(
-        [
-            'network = "regtest"',
-            f'data_dir = "{data_dir.absolute()}"',
-            "[[node]]",
-            f'url = "{node.url}"',
-            f'user = "{node.user}"',
-            f'password = "{node.password}"',
-            f'zmq_hashblock = "{node.zmq_hashblock}"',
-            "[payout]",
-            'scheme = "solo"',
-            f'address = "{ADDRESS}"',
-            "[[listen]]",
-            f'address = "127.0.0.1:{stratum}"',
-            *listen,
-            "[limits]",
-            "lines_per_second = 0",
-            "connections_per_address = 0",
-            "ban_score = 0",
-            "[http]",
-            f'listen = "127.0.0.1:{http}"',
-            "",
-        ]
-    )
+def scratch() -> Iterator[Path]:
+    """A directory on the repository's disk: a log in memory would cost no write."""
+    BUILD.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=BUILD) as home:
+        yield Path(home)

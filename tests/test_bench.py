@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 
 from bench.load import Load, Run, match_tips
+from bench.pool import Moved
 from bench.process import Sample
-from bench.servers import Moved
 from bench.table import Figure, Goal
+
+ROOT = Path(__file__).parent.parent
 
 
 async def _bench(tmp_path: Path, *arguments: str) -> dict[str, Any]:
@@ -21,7 +23,7 @@ async def _bench(tmp_path: Path, *arguments: str) -> dict[str, Any]:
     result = tmp_path / "bench.json"
     command = [sys.executable, "-m", "bench", "--quick", "--json", str(result), *arguments]
     process = await asyncio.create_subprocess_exec(
-        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, cwd=ROOT
     )
     out, _ = await process.communicate()
     assert process.returncode == 0, out.decode()
@@ -47,8 +49,7 @@ def test_cpu_per_share_is_that_of_the_inner_part_of_the_load() -> None:
     # Ten samples: at either end one is left out, here one that would spoil the figure.
     busy = [_sample(at, 0.5 * at) for at in range(1, 9)]
     samples = [_sample(0, -90.0), *busy, _sample(9, 90.0)]
-    swarm = {"seconds": 10.0, "shares": {"accepted": 900, "stale": 100}}
-    run = Run("floor", Load(1, 10.0), swarm, samples)
+    run = Run("floor", Load(1, 10.0), {"shares_per_second": 100.0}, samples)
     assert run.cpu_percent == pytest.approx(50)
     assert run.cpu_us_per_share == pytest.approx(5000)
 

@@ -11,12 +11,17 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from aiohttp import web
 
 from stratum.observability.status import BlockRow, EventRow, JobRow, NodeRow
 from stratum.observability.web import LocalServer, application, json_answer
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+    _Row = TypeVar("_Row", bound=DataclassInstance)
 
 #: Rows of sessions in one look; `rigs` tells of the others. Ten thousand rows would cost the
 #: event loop more than the shares of those rigs do.
@@ -56,6 +61,32 @@ class Live:
     def as_json(self) -> dict[str, Any]:
         """Plain maps, lists and numbers under the names above."""
         return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, answer: Mapping[str, Any]) -> Self:
+        """Keys that are not known are passed over: the two may be of different versions.
+
+        Raises TypeError where one is missing, or is no table where it should be.
+        """
+        fields = dict(answer)
+        if fields.get("job") is not None:
+            fields["job"] = _row(JobRow, fields["job"])
+        for key, kind in _ROWS.items():
+            fields[key] = tuple(_row(kind, row) for row in fields.get(key, ()))
+        return _row(cls, fields)
+
+
+_ROWS: dict[str, type[Any]] = {
+    "nodes": NodeRow,
+    "blocks": BlockRow,
+    "events": EventRow,
+    "sessions": SessionRow,
+}
+
+
+def _row(kind: type[_Row], fields: Mapping[str, Any]) -> _Row:
+    known = {each.name for each in dataclasses.fields(kind)}
+    return kind(**{name: value for name, value in fields.items() if name in known})
 
 
 def live_server(look: Callable[[], Live]) -> LocalServer:

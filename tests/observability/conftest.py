@@ -11,11 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from stratum.errors import OutsideError
+from stratum.observability.books_http import Rows, books_server
 from stratum.observability.http import HttpServer
 from stratum.observability.metrics import Figures, Metrics
-from stratum.observability.page_server import page_server
+from stratum.observability.queries import HistoryQuery, RowsQuery
 from stratum.observability.settings import HttpSettings
-from stratum.observability.status import Status
+from stratum.observability.status import GroupRow, PeriodRow, RigRow, Status
 from stratum.observability.web import LocalServer
 
 ServeAt = Callable[..., Awaitable[str]]
@@ -25,16 +27,46 @@ ServeAt = Callable[..., Awaitable[str]]
 class Pool:
     """What `app` is to the server: figures that a test may change at any time."""
 
-    status: Status = field(
+    seen: Status = field(
         default_factory=lambda: Status("0.1.0", "regtest", now=2_000.0, started_at=1_000.0)
     )
     figures: Figures = field(default_factory=Figures)
     fault: str | None = None
     looks: int = 0
+    asked: list[RowsQuery | HistoryQuery] = field(default_factory=list)
+    rigs: dict[str, RigRow] = field(default_factory=dict)
+    periods: list[PeriodRow] | None = None
+    away: str = ""
 
     def look(self) -> Status:
         self.looks += 1
-        return self.status
+        return self.seen
+
+    # As the books' server asks (books_http.Books).
+
+    async def status(self, query: RowsQuery) -> Status:
+        self.asked.append(query)
+        return self.look()
+
+    async def workers(self, query: RowsQuery) -> Rows[RigRow]:
+        self.asked.append(query)
+        return Rows(len(self.rigs), list(self.rigs.values()))
+
+    async def worker(self, name: str) -> RigRow | None:
+        return self.rigs.get(name)
+
+    async def accounts(self, query: RowsQuery) -> Rows[GroupRow]:
+        self.asked.append(query)
+        return Rows(2, [GroupRow("farm", 5, 1, rejects={"stale": 1})])
+
+    async def tiers(self) -> Rows[GroupRow]:
+        return Rows(1, [GroupRow("127.0.0.1:3333", 5, 1)])
+
+    async def history(self, query: HistoryQuery) -> list[PeriodRow] | None:
+        if self.away:
+            raise OutsideError(self.away)
+        self.asked.append(query)
+        return self.periods
 
 
 @pytest.fixture
@@ -85,12 +117,8 @@ async def serve_at() -> AsyncIterator[ServeAt]:
 
 @pytest.fixture
 async def page(pool: Pool, serve_at: ServeAt) -> str:
-    """The page's server; every request gets a look of its own."""
-
-    async def look() -> Status:
-        return pool.look()
-
-    return await serve_at(page_server(look, shared_seconds=0))
+    """The books' server; every request gets a look of its own."""
+    return await serve_at(books_server(pool, shared_seconds=0))
 
 
 @pytest.fixture
