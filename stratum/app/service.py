@@ -225,6 +225,8 @@ class PoolService:
                 await self._house.move_in(taken)
             with Meeting(self._config.data_dir, SERVE_SOCKET) as meeting:
                 await self._live.start(meeting.listen())
+            with Meeting(self._config.data_dir, HANDOVER_SOCKET) as meeting:
+                self._door = meeting.listen()
             await self._handing.begin()
             await self.server.start()
         except OSError as exc:
@@ -268,8 +270,8 @@ class PoolService:
 
     async def _give(self) -> None:
         """Wait for one that takes our rigs over, and leave them to it."""
-        with Meeting(self._config.data_dir, HANDOVER_SOCKET) as meeting, meeting.listen() as door:
-            await Giving(self._house).run(door)
+        with self._door:
+            await Giving(self._house).run(self._door)
         logger.info("our rigs are another process's: leaving")
         self._handing.leave()
         self._exit_code = Ending.TAKEN_OVER
