@@ -21,7 +21,7 @@ _PATIENCE = 20.0
 
 
 class Taken:
-    """What an old process has given. Whoever uses one of the listeners takes it out."""
+    """What an old process has given. Who uses one of the listeners takes it out before ready()."""
 
     def __init__(self, wire: Wire, parcel: Parcel) -> None:
         self._wire = wire

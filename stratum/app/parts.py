@@ -7,6 +7,9 @@ A part that runs under a supervisor holds one end of a socket pair, its lifeline
 byte, when the part has begun. Down comes nothing: the end of the stream means that the supervisor
 is gone, by `kill -9` too, and the part ends in good order. So nobody is left behind who holds the
 ports or the data_dir.
+
+A supervisor starts parts of newer versions (SIGUSR2): the options, this byte and the exit codes
+are a contract between versions.
 """
 
 from __future__ import annotations

@@ -95,6 +95,7 @@ class PoolService:
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
         self._exit_code = 0
+        self._sockets = contextlib.ExitStack()
         self._last_job = clock()  # when all rigs last got one
         self._last_template = clock()  # when they last got a new template
         self._is_held_back = False  # the newest template, for the sake of the pace
@@ -160,7 +161,7 @@ class PoolService:
         )
         self._submitter = Submitter(config.data_dir / "spool", self._nodes, self._on_event)
         self._prover = LayoutProver(self._pool, self._nodes.prove, self.server.offer)
-        books = self._books_meeting = Meeting(config.data_dir, BOOKS_SOCKET)
+        books = self._sockets.enter_context(Meeting(config.data_dir, BOOKS_SOCKET))
         self.view = View(config, self._site, self.server, self._nodes, self._scribe, clock, books)
         self._metrics = Metrics(
             self.view.figures, version=__version__, sha256_backend=hashing.backend()
@@ -211,7 +212,7 @@ class PoolService:
             self.server.report_refused()
             await self._http.stop()
             await self._live.stop()
-            self._books_meeting.close()
+            self._sockets.close()
             self._close_log()
         return self._exit_code
 
@@ -226,7 +227,7 @@ class PoolService:
             with Meeting(self._config.data_dir, SERVE_SOCKET) as meeting:
                 await self._live.start(meeting.listen())
             with Meeting(self._config.data_dir, HANDOVER_SOCKET) as meeting:
-                self._door = meeting.listen()
+                self._door = self._sockets.enter_context(meeting.listen())
             await self._handing.begin()
             await self.server.start()
         except OSError as exc:
@@ -270,8 +271,7 @@ class PoolService:
 
     async def _give(self) -> None:
         """Wait for one that takes our rigs over, and leave them to it."""
-        with self._door:
-            await Giving(self._house).run(self._door)
+        await Giving(self._house).run(self._door)
         logger.info("our rigs are another process's: leaving")
         self._handing.leave()
         self._exit_code = Ending.TAKEN_OVER

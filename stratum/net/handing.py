@@ -101,7 +101,8 @@ class Handing:
             session = restore_session(
                 self._site, self._tiers, {**saved, "tier": tier}, self._clock()
             )
-        except (KeyError, TypeError, IndexError) as exc:
+        except Exception as exc:
+            # Whatever it is, it must cost this one rig and not the others.
             raise ValueError(f"a session's state is not understood: {exc!r}") from exc
         self._site.gatekeeper.connected(session.address)
         self._adopted.append((sock, session))

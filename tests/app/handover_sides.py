@@ -173,12 +173,13 @@ async def take_over(home: Path, step: str) -> int:
     with Meeting(home, "handover.sock") as meeting:
         taken = await take(meeting.path, 10_000)
     assert taken.states in ([b"one", b"two"], [b"one"], [])
+    listener = taken.listeners.pop("rigs")
     with taken:
         server.lock()
         await taken.ready()
     for sock, state in taken.sessions:
         await server.adopt(sock, state)
-    await server.listen(taken.listeners["rigs"])
+    await server.listen(listener)
     say(f"took {len(taken.sessions)}")
     await asyncio.Event().wait()
     return 0
