@@ -19,7 +19,6 @@ from stratum.ledger.tail import LogReader
 from tests.ledger.kept import KeptLog, recount
 from tests.ledger.worksums import NOON
 
-
 START = Cursor()
 
 
