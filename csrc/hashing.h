@@ -225,9 +225,361 @@ struct share_sums {
 size_t fold_slots(struct merkle_edge *edge, struct share_sums *sums, const uint8_t *slots,
                   size_t count);
 
-/* ---- The gate ------------------------------------------------------------- */
+/* ---- The gate -------------------------------------------------------------
+ *
+ * One call judges every plain share in a piece of a connection's bytes, writes
+ * what it accepts into the log and the answers into a buffer, and stops at the
+ * first line that is not its business. Whoever calls owns and sizes all memory.
+ */
 
-/* ---- Swarm ---------------------------------------------------------------- */
+#define GATE_MORE 0     /* no whole line is left */
+#define GATE_LINE 1     /* the next line is the caller's: nothing of it was counted or written */
+#define GATE_SEEN 2     /* the table of seen shares is of another block, or too full */
+#define GATE_BUDGET 3   /* the next line can't be paid for yet */
+#define GATE_LOG_FULL 4 /* the segment has no room for the next share */
+#define GATE_LIMIT 5    /* GATE_LINES lines are taken, or the replies fill their room */
+
+#define VERDICT_ACCEPTED 0
+#define VERDICT_STALE 1
+#define VERDICT_UNKNOWN_JOB 2
+#define VERDICT_DUPLICATE 3
+#define VERDICT_LOW_DIFFICULTY 4
+#define VERDICT_BAD_TIME 5
+#define VERDICT_BAD_VERSION 6
+#define VERDICT_MALFORMED 7
+#define VERDICT_UNAUTHORIZED 8
+#define VERDICT_NOT_SUBSCRIBED 9
+#define VERDICT_LIMITED 10
+#define VERDICT_COUNT 11
+
+#define GATE_LINES 64         /* taken by one call at most */
+#define GATE_LINE_MAX 8192    /* bytes before the LF; what is longer is the caller's */
+#define GATE_REPLY_MAX 192    /* no reply is longer */
+#define GATE_RING_SIZE 64     /* jobs that a session remembers */
+#define GATE_NAME_MAX 191     /* bytes of a worker's name */
+#define GATE_EXTRANONCE_MAX 8 /* bytes of each half */
+
+/** Shares of one extranonce1 on one block: the first eight bytes of each hash, open addressing.
+ *  0 is an empty place; a key of 0 is kept as 1. `most` is less than `room`: a search ends.
+ */
+struct seen_shares {
+    uint64_t *keys; /* room of them */
+    uint64_t room;  /* a power of two */
+    uint64_t count;
+    uint64_t most; /* of count: beyond it the caller makes room first */
+};
+
+/** Returns: 1 if the share was seen, 0 if not. */
+int seen_holds(const struct seen_shares *seen, const uint8_t hash32[32]);
+
+/** Remember a share.
+ *  Returns: 1 remembered, now or before; 0 when there is no room.
+ */
+int seen_add(struct seen_shares *seen, const uint8_t hash32[32]);
+
+/** Put all of one table into another, whose room the caller has made large enough. */
+void seen_move(struct seen_shares *to, const struct seen_shares *from);
+
+/** What the shares of one template are judged by. Times in seconds, but for received_us. */
+struct gate_work {
+    const struct share_job *share;
+    int64_t job_index;   /* log index of its JOB record; -1: not kept, its shares are the caller's */
+    uint64_t generation; /* of the previous block */
+    uint64_t received_us;
+    uint32_t curtime; /* the node's clock at received_us */
+    uint32_t mintime;
+    uint32_t max_ntime; /* 0xffffffff: no limit */
+    uint32_t version;
+    uint32_t version_mask;
+};
+
+/** One refresh of a work, under the number that its id spells in hex. */
+struct gate_job {
+    const struct gate_work *work; /* NULL: an empty place */
+    uint32_t number;
+    uint32_t ntime;
+};
+
+struct gate_worker {
+    uint32_t account_id;
+    uint32_t worker_id; /* 0: not numbered yet, its shares are the caller's */
+    uint32_t rejected[11];
+    uint8_t name_size;
+    uint8_t name[191];
+};
+
+/** What all sessions share. */
+struct gate {
+    struct gate_job *jobs;  /* open addressing by number, see gate_add_job */
+    uint64_t job_room;      /* a power of two */
+    uint64_t job_count;     /* less than job_room: a search ends */
+    uint64_t generation;    /* shares of any other are stale */
+    struct log_tail *log;   /* NULL: the same as a full segment */
+    uint32_t scale_shift;   /* a weight is a difficulty times 2^scale_shift; at most 48 */
+    uint32_t junk_limit;    /* this share of low difficulty in a row is the caller's; 0: none */
+    uint64_t line_cost_us;  /* what a line takes of the budget; 0: no limit */
+    uint64_t line_burst_us; /* what the budget saves up; not below line_cost_us */
+    uint64_t verdicts[11];
+    uint64_t work_low; /* weights of all accepted shares, 128 bits */
+    uint64_t work_high;
+};
+
+/** What the gate knows of one connection. All zeros, but for the wakes, is a good beginning. */
+struct gate_session {
+    uint64_t wake_us; /* gate_due names it from this time on */
+    uint64_t wake_shares;
+    uint64_t shares;
+    uint8_t is_live;  /* the slot is in use */
+    uint8_t is_open;  /* gets jobs */
+    uint8_t is_plain; /* gets them as they are, with nothing of its own before them */
+    uint8_t tier;
+    uint8_t extranonce1_size; /* 0: not subscribed */
+    uint8_t extranonce2_size;
+    uint8_t extranonce1[8];
+    uint32_t masks;  /* version bits it may roll */
+    uint64_t weight; /* of the jobs it gets now */
+    uint64_t paid_until_us;
+    uint64_t last_line_us;
+    uint64_t last_share_us;
+    uint64_t work_low; /* weights of its accepted shares, 128 bits */
+    uint64_t work_high;
+    uint64_t rejected;
+    uint32_t junk_run; /* shares of low difficulty since the last good one */
+    uint32_t best;     /* two bytes, as in its record */
+    const uint8_t *payee;
+    size_t payee_size;
+    struct gate_worker *workers;
+    uint32_t worker_count;
+    uint32_t worker_hint; /* who was found last */
+    struct seen_shares *seen;
+    uint64_t seen_generation;
+    uint32_t ring_next; /* place of the next job */
+    uint32_t ring_count;
+    uint32_t ring_numbers[64];
+    uint64_t ring_weights[64];
+};
+
+/** What gate_take did. The caller sets the first two members. */
+struct gate_result {
+    uint8_t *reply; /* the answers, one line after the other */
+    size_t reply_room;
+    uint32_t reply_size;
+    uint32_t consumed; /* where in data the first line not taken begins */
+    uint32_t lines;    /* taken, and how many of them were accepted shares */
+    uint32_t accepted;
+};
+
+/** Take lines while they are plain shares of this session.
+ *  Returns: GATE_MORE to GATE_LIMIT, why it stopped.
+ *  Out:    result
+ *  In/Out: gate, session, and what they point at
+ *  In:     data:   the connection's bytes are data[start] to data[end - 1].
+ *          now_us: Unix time.
+ */
+int gate_take(struct gate_result *result, struct gate *gate, struct gate_session *session,
+              const uint8_t *data, uint32_t start, uint32_t end, uint64_t now_us);
+
+/** Make a job known, or known anew.
+ *  Returns: 1; 0 when one more would leave no place empty.
+ */
+int gate_add_job(struct gate *gate, uint32_t number, uint32_t ntime, const struct gate_work *work);
+
+/** How long until a line can be paid for.
+ *  Returns: microseconds; 0: now.
+ */
+uint64_t gate_line_wait(const struct gate *gate, const struct gate_session *session,
+                        uint64_t now_us);
+
+/** Pay for a line that the caller takes.
+ *  Returns: 1 paid, 0 when it has to wait.
+ */
+int gate_pay_line(const struct gate *gate, struct gate_session *session, uint64_t now_us);
+
+/** Find a worker.
+ *  Returns: its index, -1 if there is none of that name.
+ */
+int64_t gate_worker_index(const struct gate_session *session, const uint8_t *name,
+                          size_t name_size);
+
+/** Remember a job and what its shares are worth; it is the newest then. The oldest is forgotten. */
+void gate_remember(struct gate_session *session, uint32_t number, uint64_t weight);
+
+/** Returns: the weight that a job was sent with; 0 if it is not remembered. */
+uint64_t gate_weight_of(const struct gate_session *session, uint32_t number);
+
+/** Remember a job in every session that gets it as it is, at its own weight.
+ *  Returns: how many live sessions that leaves.
+ *  Out:    others: their indexes, room for count of them.
+ *  In/Out: sessions
+ *  In:     weight_limit: no share of this job may be worth more.
+ */
+size_t gate_push(uint32_t *others, struct gate_session *sessions, size_t count, uint32_t number,
+                 uint64_t weight_limit);
+
+/** Find the live sessions whose time has come, or whose shares have.
+ *  Returns: how many.
+ *  Out: indexes: room for count of them.
+ */
+size_t gate_due(uint32_t *indexes, const struct gate_session *sessions, size_t count,
+                uint64_t now_us);
+
+/* ---- Swarm ----------------------------------------------------------------
+ *
+ * Virtual rigs that load a pool: its bytes come in, submit lines go out, answers become tallies.
+ * The caller reads the sockets, keeps every struct zeroed before its first use, and does what a
+ * line other than a notify or the answer to a share asks for.
+ */
+
+#define SWARM_BUCKETS 896 /* 32 to a power of two, up to 2^32 microseconds */
+#define SWARM_REFUSALS 32
+#define SWARM_TIPS 256
+#define SWARM_TEXT 96
+#define SWARM_JOB_ID 64
+#define SWARM_EXTRANONCE 32
+
+/* In a rig's submit line these bytes stand for what differs from share to share. */
+#define SWARM_PUT_ID 1
+#define SWARM_PUT_JOB_ID 2
+#define SWARM_PUT_EXTRANONCE2 3
+#define SWARM_PUT_NTIME 4
+#define SWARM_PUT_NONCE 5
+#define SWARM_PUT_VERSION_BITS 6
+
+/* What swarm_receive and swarm_resume return instead of a number of bytes. */
+#define SWARM_LINE -1
+#define SWARM_PARTIAL -2
+
+/** Microseconds, counted to within 3 %: value v lies in bucket 32 * s + (v >> s), where s is the
+ *  number of bits that v has beyond six, at least 0.
+ */
+struct swarm_histogram {
+    uint64_t counts[896];
+    uint64_t max_us;
+};
+
+/** One kind of refusal, known by its error as the pool wrote it. */
+struct swarm_refusal {
+    uint8_t text[96]; /* the start of it, if it is longer */
+    uint32_t text_size;
+    uint64_t count;
+    uint64_t late; /* of shares sent before the rig knew of a clean_jobs */
+};
+
+/** A new previous block, as the rigs heard of it. */
+struct swarm_tip {
+    uint8_t prevhash[64]; /* hex, as on the wire */
+    uint64_t first_ns;
+    uint64_t last_ns;
+    uint64_t rigs;
+};
+
+/** A share that waits for its answer. */
+struct swarm_share {
+    uint64_t due_ns;
+    uint64_t number;
+    uint32_t epoch; /* how many clean_jobs the rig had seen */
+    uint32_t waits;
+};
+
+/** What holds from the next notify on. */
+struct swarm_terms {
+    uint8_t target[32]; /* little-endian */
+    uint8_t extranonce1[32];
+    uint32_t extranonce1_size;
+    uint32_t extranonce2_size; /* 0: not subscribed; at most 16 */
+};
+
+/** One virtual rig. */
+struct swarm_rig {
+    /* The caller's. */
+    const uint8_t *line; /* its submit line, with SWARM_PUT_ where values go */
+    size_t line_size;
+    struct swarm_share *in_flight; /* NULL: answers are not waited for */
+    uint32_t in_flight_size;       /* a power of two */
+    uint32_t window;               /* shares in flight, if receiving sends the next; else 0 */
+    uint8_t *space;                /* for the job's coinbase and branch; NULL if blind */
+    size_t space_size;
+    uint32_t first_id;   /* of its first submit; smaller ids are the caller's */
+    uint32_t same_id;    /* 1: every submit has first_id, answers come in order */
+    uint32_t ntime_roll; /* how many seconds ntime follows the clock */
+    uint32_t version_mask;
+    uint32_t is_ready; /* shares are taken */
+    struct swarm_terms next;
+
+    /* The core's. */
+    struct swarm_terms terms; /* of the job */
+    struct share_job job;
+    uint8_t prevhash[64];
+    uint8_t job_id[64];
+    uint32_t job_id_size; /* 0: no job */
+    uint32_t version;
+    uint32_t ntime;
+    uint32_t epoch;
+    uint64_t job_ns;
+    uint64_t extranonce2; /* counts up; from 0 with each new prevhash */
+    uint64_t sent;
+    uint64_t oldest; /* the first number that may still wait */
+    uint32_t waiting;
+    uint32_t early_refusal; /* the kind refused last, and how often since the last clean_jobs */
+    uint64_t early_count;
+    uint64_t early_ns;
+};
+
+/** What all rigs share. */
+struct swarm {
+    /* The caller's. */
+    struct swarm_rig *rigs;
+    uint32_t rig_count;
+    uint32_t is_open;   /* shares are sent */
+    uint32_t is_timed;  /* latencies are counted */
+    const uint8_t *got; /* where the caller puts what a socket gave */
+    uint8_t *out;       /* lines to send */
+    size_t out_room;
+
+    /* The core's. */
+    size_t got_size;
+    size_t got_used;
+    size_t line_at; /* of the line that is the caller's, without its end */
+    size_t line_size;
+    size_t out_size;
+    uint64_t submitted; /* by rigs whose answers are waited for */
+    uint64_t untracked; /* by the others */
+    uint64_t accepted;
+    uint64_t unsent;  /* due, but the rig was not ready or had too many in flight */
+    uint64_t unfound; /* no nonce met the target */
+    uint64_t lost;    /* in flight when the connection went */
+    uint64_t second;  /* the one that recent is about */
+    uint64_t tip_end; /* the second after the last one with a tip */
+    struct swarm_histogram recent; /* of `second`; it may still get a tip */
+    struct swarm_histogram calm;
+    struct swarm_histogram tip;  /* answered in a second with a tip, or due before it was over */
+    struct swarm_histogram lag; /* from when a share was due to when it was made */
+    uint32_t refusal_count;
+    struct swarm_refusal refusals[32]; /* the last one takes what finds no room */
+    uint64_t tip_count;
+    struct swarm_tip tips[256]; /* the last ones: tip n is at n % SWARM_TIPS */
+};
+
+/** Take what the pool sent to a rig; append to out what the rig submits because of it.
+ *  Returns: how many bytes of out are to be sent, and all of got was used;
+ *           SWARM_LINE: a line is the caller's, at line_at; go on with swarm_resume;
+ *           SWARM_PARTIAL: what got holds from got_used on is no whole line, out is to be sent.
+ *  In:  index:  the rig's, below rig_count.
+ *       size:   bytes in got; 0 only lets the rig fill its window.
+ *       now_ns: any clock that never goes back.
+ */
+int swarm_receive(struct swarm *swarm, uint32_t index, size_t size, uint64_t now_ns);
+
+/** Go on after SWARM_LINE. Returns: as swarm_receive. */
+int swarm_resume(struct swarm *swarm, uint32_t index, uint64_t now_ns);
+
+/** Make one share that was due at due_ns.
+ *  Returns: how many bytes of out are to be sent; 0 if there was no share to make.
+ */
+int swarm_submit(struct swarm *swarm, uint32_t index, uint64_t due_ns, uint64_t now_ns);
+
+/** The connection is gone: no job, and what was in flight is lost. */
+void swarm_disconnect(struct swarm *swarm, uint32_t index);
 
 /* ---- Nonce search --------------------------------------------------------- */
 

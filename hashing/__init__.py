@@ -18,7 +18,16 @@ or 32 bytes little-endian where a share is checked.
 import os
 from typing import TYPE_CHECKING
 
-from hashing.values import CheckedShare, ShareSum
+from hashing.values import (
+    GATE_BUFFER,
+    MAX_LINE,
+    NEVER,
+    RING_SIZE,
+    VERDICTS,
+    CheckedShare,
+    GateStatus,
+    ShareSum,
+)
 
 _wanted = os.environ.get("BASELOAD_HASHING", "")
 
@@ -32,10 +41,15 @@ if TYPE_CHECKING or _wanted != "hashlib":
             " source tree, or set BASELOAD_HASHING=hashlib to run without C (slow)"
         ) from exc
     from hashing.native import (
+        Gate,
+        GateSession,
+        GateWork,
         LogTail,
         MerkleEdge,
+        SeenShares,
         ShareJob,
         ShareSums,
+        SwarmCore,
         backend,
         backends,
         check_share,
@@ -55,10 +69,15 @@ if TYPE_CHECKING or _wanted != "hashlib":
     )
 else:
     from hashing.reference import (
+        Gate,
+        GateSession,
+        GateWork,
         LogTail,
         MerkleEdge,
+        SeenShares,
         ShareJob,
         ShareSums,
+        SwarmCore,
         backend,
         backends,
         check_share,
@@ -84,10 +103,21 @@ if _wanted:
         raise ImportError(f"environment BASELOAD_HASHING: {exc}, or hashlib") from exc
 
 __all__ = [
+    "GATE_BUFFER",
+    "MAX_LINE",
+    "NEVER",
+    "RING_SIZE",
+    "VERDICTS",
     "CheckedShare",
+    "Gate",
+    "GateSession",
+    "GateStatus",
+    "GateWork",
     "LogTail",
-    "MerkleEdge",
+    "SeenShares",
     "ShareJob",
+    "SwarmCore",
+    "MerkleEdge",
     "ShareSum",
     "ShareSums",
     "backend",

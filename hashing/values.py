@@ -5,6 +5,7 @@ words whichever of them runs.
 """
 
 from collections.abc import Sequence
+from enum import IntEnum
 from typing import NamedTuple
 
 HEADER_SIZE = 80
@@ -17,6 +18,33 @@ SUMS_ROOM = 1 << 14
 #: A record of the share log, and the slot that holds it.
 LEAF_SIZE = 80
 SLOT_SIZE = 96
+
+#: What a socket may give the gate at once, and the longest line that it looks at.
+GATE_BUFFER = 65536
+MAX_LINE = 8192
+
+#: Jobs that a session remembers, each with the weight it was sent with.
+RING_SIZE = 64
+
+#: How many verdicts there are, `stratum.mining.verdicts` in its order.
+VERDICTS = 11
+
+#: A worker's name, as long as the wire lets it be.
+MAX_WORKER_NAME = 191
+
+#: For wake_us and wake_shares: not by this.
+NEVER = (1 << 64) - 1
+
+
+class GateStatus(IntEnum):
+    """Why the gate has stopped; everything before `consumed` is answered."""
+
+    MORE = 0  # no whole line is left
+    LINE = 1  # the next line is Python's, all of it: nothing was counted, paid or written
+    SEEN = 2  # the table of seen shares is of another block, or has to grow first
+    BUDGET = 3  # the next line can't be paid for yet
+    LOG_FULL = 4  # the segment has no room for the next share
+    LIMIT = 5  # enough lines for one call, or no room for more replies: call again
 
 
 class CheckedShare(NamedTuple):

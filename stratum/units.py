@@ -91,3 +91,16 @@ def show_hashrate(rate: float) -> str:
             return f"{rate:.3g} {prefix}H/s"
         rate /= 1000
     return f"{rate:.4g} EH/s" if rate < 9999.5 else f"{rate:.0f} EH/s"
+
+
+def best_of(block_hash: bytes) -> int:
+    """Two bytes that tell how good a hash (internal order) was.
+
+    Leading zero bits of the hash as people read it, times 256, plus the 8 bits that follow the
+    zeros: enough to show a worker's best share to one part in 128. 0xFFFF for the zero hash.
+    """
+    number = int.from_bytes(block_hash, "little")
+    zeros = 256 - number.bit_length()
+    if zeros == 256:
+        return 0xFFFF
+    return zeros << 8 | (number << zeros) >> 248

@@ -5,6 +5,7 @@ its arguments become safe. One module for each part of that header.
 """
 
 from hashing.native.fold import MerkleEdge, ShareSums, fold
+from hashing.native.gate import Gate, GateWork
 from hashing.native.hashes import (
     ShareJob,
     backend,
@@ -19,14 +20,36 @@ from hashing.native.hashes import (
     sha256d_headers,
     use,
 )
+from hashing.native.sessions import GateSession, SeenShares
 from hashing.native.slots import LogTail, crc32c, pack_slot, pack_slots, whole_slots
-from hashing.values import CheckedShare, ShareSum
+from hashing.native.swarm import SwarmCore
+from hashing.values import (
+    GATE_BUFFER,
+    MAX_LINE,
+    NEVER,
+    RING_SIZE,
+    VERDICTS,
+    CheckedShare,
+    GateStatus,
+    ShareSum,
+)
 
 __all__ = [
+    "GATE_BUFFER",
+    "MAX_LINE",
+    "NEVER",
+    "RING_SIZE",
+    "VERDICTS",
     "CheckedShare",
+    "Gate",
+    "GateSession",
+    "GateStatus",
+    "GateWork",
     "LogTail",
-    "MerkleEdge",
+    "SeenShares",
     "ShareJob",
+    "SwarmCore",
+    "MerkleEdge",
     "ShareSum",
     "ShareSums",
     "backend",

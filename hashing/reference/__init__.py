@@ -1,6 +1,7 @@
 """The same in Python, on hashlib: slow, short, and right. What native is compared with."""
 
 from hashing.reference.fold import MerkleEdge, ShareSums, fold
+from hashing.reference.gate import Gate, GateSession, GateWork, SeenShares
 from hashing.reference.hashes import (
     ShareJob,
     backend,
@@ -16,13 +17,34 @@ from hashing.reference.hashes import (
     use,
 )
 from hashing.reference.slots import LogTail, crc32c, pack_slot, pack_slots, whole_slots
-from hashing.values import CheckedShare, ShareSum
+from hashing.reference.swarm import SwarmCore
+from hashing.values import (
+    GATE_BUFFER,
+    MAX_LINE,
+    NEVER,
+    RING_SIZE,
+    VERDICTS,
+    CheckedShare,
+    GateStatus,
+    ShareSum,
+)
 
 __all__ = [
+    "GATE_BUFFER",
+    "MAX_LINE",
+    "NEVER",
+    "RING_SIZE",
+    "VERDICTS",
     "CheckedShare",
+    "Gate",
+    "GateSession",
+    "GateStatus",
+    "GateWork",
     "LogTail",
-    "MerkleEdge",
+    "SeenShares",
     "ShareJob",
+    "SwarmCore",
+    "MerkleEdge",
     "ShareSum",
     "ShareSums",
     "backend",

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
 
 import hashing
 from stratum.config import PoolConfig
@@ -17,20 +16,14 @@ from stratum.events import BlockFate, BlockFateChanged, BlockFound
 from stratum.ledger.accounts import Accounts
 from stratum.ledger.errors import LogFailed, StorageFull
 from stratum.ledger.log import Log
-from stratum.ledger.records import RecordType, ShareRecord, best_of, share_flags
+from stratum.ledger.records import RecordType, ShareRecord, share_flags
 from stratum.ledger.templates import TemplateStore
-from stratum.mining.jobs import Work
+from stratum.mining.jobs import NOT_KEPT, Work
 from stratum.mining.kept import work_to_body
-from stratum.mining.site import AcceptedShare
+from stratum.mining.site import AcceptedShare, RefusedShares
 from stratum.node.faults import FaultLog
 
 logger = logging.getLogger(__name__)
-
-#: A Work that could not be written down: rigs mine on it for its blocks, its shares are refused.
-NOT_KEPT = -1
-
-#: The account and the worker of refused shares that belong to none; no record gives this number.
-NOBODY = 0
 
 _EDGE = 0  # one process takes all shares
 
@@ -104,55 +97,60 @@ class Scribe:
         except (StorageFull, OSError) as exc:
             logger.error("templates for blocks after a crash not saved: %s", exc)
 
-    def keep_share(self, share: AcceptedShare) -> bool:
-        """Append one accepted share; False where it can't be kept and must not be answered true."""
+    def keep_share(self, share: AcceptedShare) -> tuple[int, int] | None:
+        """Append one accepted share; its account's and its worker's number.
+
+        None where it can't be kept and must not be answered true.
+        """
         if share.log_index == NOT_KEPT:
-            return False
-        _, _, worker = share.worker_name.partition(".")
+            return None
+        worker = _worker(share.worker_name)
         try:
-            account_id, worker_id = self._accounts.ids(share.account, share.script_pubkey, worker)
+            ids = self._accounts.ids(share.account, share.script_pubkey, worker)
             self._log.append_share(
                 ShareRecord(
                     edge_id=_EDGE,
                     flags=share_flags(candidate=share.meets_network_target, listen=share.tier),
                     edge_seq=self._log.next_edge_seq,
-                    recv_time_us=time.time_ns() // 1000,
+                    recv_time_us=share.time_us,
                     job_index=share.log_index,
-                    account_id=account_id,
-                    worker_id=worker_id,
+                    account_id=ids[0],
+                    worker_id=ids[1],
                     weight=share.weight,
                     version=share.version,
                     ntime=share.ntime,
                     nonce=share.nonce,
                     extranonce1=share.extranonce1,
                     extranonce2=share.extranonce2,
-                    best=best_of(share.block_hash),
+                    best=share.best,
                 )
             )
         except (StorageFull, LogFailed) as exc:
             self._refused.fault(f"shares are refused: {exc}", time.monotonic(), logging.ERROR)
-            return False
+            return None
         self._refused.clear()
-        return True
+        return ids
 
-    def keep_rejects(
-        self, account_id: int, worker_id: int, listen: int, counts: Mapping[str, int]
-    ) -> None:
-        """How many shares of a worker were refused for which cause since its last such record.
+    def keep_refused(self, refused: RefusedShares) -> None:
+        """Write down how many shares of a worker were refused, by cause.
 
-        Account and worker are NOBODY where there is no number to give: a name without an accepted
-        share, a connection that never authorized. `listen` is the index of the [[listen]] table,
-        `counts` by verdict; what was counted nothing is left out, and nothing at all writes none.
+        Numbers are given with accepted shares only: what strangers send is nobody's, account 0
+        and worker 0.
         """
-        counted = {verdict: count for verdict, count in counts.items() if count}
-        if counted:
-            body = {
+        account_id = worker_id = 0
+        if refused.account:
+            account_id, worker_id = self._accounts.ids(
+                refused.account, refused.script_pubkey, _worker(refused.worker_name)
+            )
+        self._keep_fact(
+            RecordType.REJECT,
+            {
                 "account": account_id,
                 "worker": worker_id,
-                "listen": listen,
-                "counts": counted,
-            }
-            self._keep_fact(RecordType.REJECT, body)
+                "listen": refused.tier,
+                "counts": {verdict.value: count for verdict, count in refused.counts.items()},
+            },
+        )
 
     def keep_block(self, found: BlockFound) -> None:
         self._keep_fact(
@@ -179,6 +177,10 @@ class Scribe:
             logger.error("%s record not written down: %s", kind.name, exc)
 
 
+def _worker(worker_name: str) -> str:
+    return worker_name.partition(".")[2]
+
+
 def _job_body(work: Work) -> dict[str, object]:
     """What an auditor needs to hash the shares of this job again.
 
@@ -196,7 +198,7 @@ def _job_body(work: Work) -> dict[str, object]:
         "branch": list(template.branch),
         "coinbasevalue": template.coinbasevalue,
         "fees": template.fees,
-        "coinb1": work.coinb1,
+        "coinb1": work.coinbase.coinb1,
         "witness_commitment": template.witness_commitment,
         "txids": hashing.sha256(b"".join(template.txids)),
     }

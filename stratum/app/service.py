@@ -12,6 +12,7 @@ without work.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import logging
 import os
@@ -46,7 +47,7 @@ from stratum.mining.jobs import Job
 from stratum.mining.limits import Gatekeeper
 from stratum.mining.names import PayeeRule
 from stratum.mining.pool import REFRESH_INTERVAL, Pool
-from stratum.mining.site import Site
+from stratum.mining.site import Site, make_gate
 from stratum.net.downstream import Server
 from stratum.node.nodes import Nodes
 from stratum.node.submitter import Submitter
@@ -101,6 +102,7 @@ class PoolService:
         self._log = Log(
             config.data_dir,
             on_failure=self._log_failed,
+            on_synced=self._log_synced if config.is_strict else None,
             sync_interval=STRICT_INTERVAL if config.is_strict else SYNC_INTERVAL,
         )
         try:
@@ -113,15 +115,19 @@ class PoolService:
         """Make the parts and wire them; nothing runs yet."""
         self._templates = TemplateStore(config.data_dir)
         self._scribe = Scribe(self._log, self._templates)
+        gate = make_gate(config.network, config.limits)
+        gate.attach(self._log.tail)
         self._pool = Pool(
             config.network,
             config.payout.coinbase_tag,
+            gate=gate,
             first_work_id=int(clock()),
             keep=self._scribe.keep_work,
             ask=lambda question: self._prover.ask(question),
         )
         self._site = Site(
             network=config.network,
+            gate=gate,
             pool=self._pool,
             payees=PayeeRule(config.payout, config.network),
             limits=config.limits,
@@ -130,8 +136,13 @@ class PoolService:
             ),
             gatekeeper=Gatekeeper(config.limits),
             record=self._scribe.keep_share,
+            refused=self._scribe.keep_refused,
+            make_room=self._log.make_room,
             found=self._on_block,
             emit=self._on_event,
+            is_strict=config.is_strict,
+            log_end=lambda: self._log.next_index,
+            log_synced=lambda: self._log.synced_count,
             notice=WAITING,
         )
         self.server = Server(self._site, config.listen, clock=clock)
@@ -187,9 +198,11 @@ class PoolService:
             raise _first_cause(group) from group  # the first part to fail ended the others
         finally:
             await self.server.stop()
+            self.server.report_refused()
             await self._http.stop()
             await self._live.stop()
             self._books_meeting.close()
+            self._site.gate.attach(None)
             self._log.close()
         return self._exit_code
 
@@ -246,7 +259,7 @@ class PoolService:
         job = self._pool.on_tip(tip.block_hash, tip.parent, tip.mediantime, now, tip.time)
         if job is not None:
             self._work_came()
-            self._broadcast_new(job, True, known, now)
+            self._broadcast_new(job, known, now)
 
     def _on_template(self, template: Template) -> None:
         known = time.perf_counter()
@@ -255,17 +268,20 @@ class PoolService:
         job, clean = self._pool.on_template(template, now)
         self._work_came()
         fills_empty = before is not None and before.work.template.is_empty and not template.is_empty
-        if clean or fills_empty or now - self._last_template >= ORDINARY_PACE:
-            self._broadcast_new(job, clean, known, now)
+        if clean:
+            self._broadcast_new(job, known, now)
+        elif fills_empty or now - self._last_template >= ORDINARY_PACE:
+            self.server.spread(job)
+            self._last_job = self._last_template = now
+            self._is_held_back = False
         else:
             self._is_held_back = True
         self._scribe.save_templates(self._pool.live_work_ids)
 
-    def _broadcast_new(self, job: Job, clean: bool, known: float, now: float) -> None:
-        """New work to every rig; nothing that can wait comes before it."""
-        self.server.broadcast(job, clean)
-        if clean:
-            self._metrics.broadcast(time.perf_counter() - known)
+    def _broadcast_new(self, job: Job, known: float, now: float) -> None:
+        """A new previous block to every rig; nothing that can wait comes before it."""
+        self.server.broadcast(job, True)
+        self._metrics.broadcast(time.perf_counter() - known)
         self._last_job = self._last_template = now
         self._is_held_back = False
 
@@ -283,6 +299,7 @@ class PoolService:
         if self._pool.current is not None:
             self._scribe.keep_again(self._pool.current.work)
         self._room.check(len(self.server.sessions))
+        self.view.sample(now)
         self._refresh_if_due(now)
         self._close_if_starved(now)
         self._scribe.save_templates(self._pool.live_work_ids)
@@ -293,7 +310,7 @@ class PoolService:
             return
         job = self._pool.refresh(now)
         if job is not None:
-            self.server.broadcast(job, False)
+            self.server.spread(job)
             self._last_job = now
             if self._is_held_back:
                 self._last_template = now
@@ -345,6 +362,11 @@ class PoolService:
             self._work_lost = self._clock()
             self._site.notice = WAITING
             self.server.show_message(WAITING)
+
+    def _log_synced(self, count: int) -> None:
+        """From the log's sync thread, under `strict`: answers have waited for it."""
+        with contextlib.suppress(RuntimeError):  # the last sync comes after the loop's end
+            self._loop.call_soon_threadsafe(self.server.synced)
 
     def _log_failed(self, exc: OSError) -> None:
         """From the log's sync thread: what was promised can't be kept any more, so stop."""

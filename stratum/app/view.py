@@ -17,6 +17,7 @@ from stratum.bitcoin.target import difficulty_of_target, display
 from stratum.config import PoolConfig
 from stratum.config.values import Endpoint
 from stratum.events import BlockFate, BlockFateChanged, BlockFound, Event
+from stratum.mining.rate import RateMeter
 from stratum.mining.session import Session
 from stratum.mining.site import Site
 from stratum.net.downstream import Server
@@ -50,6 +51,8 @@ class View:
         self._clock = clock
         self._books = books
         self._started = clock()
+        self._meter = RateMeter(clock())
+        self._sampled = 0  # of the gate's work
         self._recent = RecentEvents(clock)
         self._blocks: OrderedDict[bytes, BlockRow] = OrderedDict()
 
@@ -72,16 +75,15 @@ class View:
         return None
 
     def figures(self) -> Figures:
-        totals = self._site.totals
         sessions = self._server.sessions
         job = self._site.pool.current
         return Figures(
-            shares={verdict.value: count for verdict, count in totals.verdicts.items()},
-            share_difficulty=self._config.network.scale.difficulty(totals.weight),
+            shares={v.value: count for v, count in self._site.verdicts.items()},
+            share_difficulty=self._config.network.scale.difficulty(self._site.gate.work),
             connections=len(sessions),
             connections_limit=room(),
             rigs=sum(session.is_ready for session in sessions),
-            hashrate=self._hashrate(sessions, self._clock()),
+            hashrate=self._hashrate(self._clock()),
             jobs=self._site.pool.jobs_made,
             job_height=job.work.template.height if job else 0,
             ready=self.not_ready() is None,
@@ -105,7 +107,7 @@ class View:
             fault=self.not_ready() or "",
             connections=len(self._server.sessions),
             rigs=len(ready),
-            shares={v.value: count for v, count in self._site.totals.verdicts.items()},
+            shares={v.value: count for v, count in self._site.verdicts.items()},
             listens=[
                 str(Endpoint(tier.host, port))
                 # None while the pool starts or stops, when this is served all the same.
@@ -123,9 +125,14 @@ class View:
             sessions=[self._session(session) for session in ready[:SESSIONS_SHOWN]],
         )
 
-    def _hashrate(self, sessions: list[Session], now: float) -> float:
-        scale = self._config.network.scale
-        return sum(session.rig.meter.hashrate(scale, now) for session in sessions)
+    def sample(self, now: float) -> None:
+        """Once a second: what the gate has credited since."""
+        work = self._site.gate.work
+        self._meter.add(work - self._sampled, now)
+        self._sampled = work
+
+    def _hashrate(self, now: float) -> float:
+        return self._meter.hashrate(self._config.network.scale, now)
 
     def _session(self, session: Session) -> SessionRow:
         return SessionRow(

@@ -78,3 +78,10 @@ def _script_from_base58(address: str, network: Network) -> bytes:
     if version == network.p2sh_version:
         return b"\xa9\x14" + hash160 + b"\x87"
     raise AddressError(f"address version {version} is not of {network.name}")
+
+
+def address_from_key_hash(key_hash: bytes, network: Network) -> str:
+    """The P2WPKH address of a 20-byte key hash."""
+    if len(key_hash) != 20:
+        raise AddressError(f"key hash is {len(key_hash)} bytes, expected 20")
+    return str(bech32.encode(network.bech32_prefix, 0, key_hash))

@@ -48,6 +48,40 @@ class Coinbase:
         return plain[:4] + b"\x00\x01" + plain[4:-4] + witness + plain[-4:]
 
 
+@dataclass(frozen=True, slots=True)
+class OpenCoinbase:
+    """A coinbase with one output whose payee is still open: what ten thousand payees share."""
+
+    coinb1: bytes
+    coinb2: bytes  # sequence, number of outputs, value
+    coinb2_end: bytes  # the commitment, lock time
+    has_commitment: bool
+
+    def paid_to(self, payee: bytes) -> Coinbase:
+        """`payee` is an output script with its length before it, see `payee_of`."""
+        return Coinbase(self.coinb1, self.coinb2 + payee + self.coinb2_end, self.has_commitment)
+
+
+def payee_of(script_pubkey: bytes) -> bytes:
+    """The part of a coinbase that names who is paid."""
+    return compact_size(len(script_pubkey)) + script_pubkey
+
+
+def open_coinbase(
+    height: int, coinb1: bytes, sats: int, witness_commitment: bytes = b""
+) -> OpenCoinbase:
+    """All of `sats` to one payee, whoever that will be; `coinb1` is from `coinbase_start`."""
+    commitment = Output(0, witness_commitment).serialize() if witness_commitment else b""
+    return OpenCoinbase(
+        coinb1,
+        _SEQUENCE.to_bytes(4, "little")
+        + compact_size(2 if commitment else 1)
+        + sats.to_bytes(8, "little"),
+        commitment + (height - 1).to_bytes(4, "little"),
+        bool(commitment),
+    )
+
+
 def build_coinbase(
     height: int,
     tag: bytes,
@@ -62,7 +96,7 @@ def build_coinbase(
     """
     return Coinbase(
         coinbase_start(height, tag, extranonce_size),
-        coinbase_end(height, outputs, witness_commitment),
+        _coinbase_end(height, outputs, witness_commitment),
         bool(witness_commitment),
     )
 
@@ -84,7 +118,7 @@ def coinbase_start(height: int, tag: bytes, extranonce_size: int) -> bytes:
     )
 
 
-def coinbase_end(height: int, outputs: Sequence[Output], witness_commitment: bytes = b"") -> bytes:
+def _coinbase_end(height: int, outputs: Sequence[Output], witness_commitment: bytes) -> bytes:
     """coinb2: sequence, outputs with the commitment last, lock time."""
     if not outputs:
         raise ValueError("a coinbase needs at least one output")

@@ -64,6 +64,12 @@ def _at_least_one(number: int | None) -> int | None:
     return number
 
 
+def _positive(number: float | None) -> float | None:
+    if number is not None and not 0 < number < float("inf"):
+        raise typer.BadParameter(f"is {number}, expected more than 0")
+    return number
+
+
 def _endpoint(written: str | Endpoint) -> Endpoint:
     """As the config file has it; typer hands the default over unparsed or as text."""
     try:
@@ -226,6 +232,114 @@ def mine(
             as_json=as_json,
         )
         raise typer.Exit(asyncio.run(mining))
+
+
+@app.command()
+def swarm(
+    url: Annotated[str, typer.Argument(metavar="URL", help="stratum+tcp://host:port of a pool")],
+    rigs: Annotated[
+        int,
+        typer.Option(
+            metavar="N", callback=_at_least_one, help="connections [100 rigs]", show_default=False
+        ),
+    ] = 100,
+    rate: Annotated[
+        float | None,
+        typer.Option(
+            metavar="R", callback=_positive, help="open loop: shares a second and rig [0.33]"
+        ),
+    ] = None,
+    window: Annotated[
+        int | None,
+        typer.Option(
+            metavar="W", callback=_at_least_one, help="closed loop: shares in flight [off]"
+        ),
+    ] = None,
+    idle: Annotated[bool, typer.Option("--idle", help="connect, never submit [off]")] = False,
+    seconds: Annotated[
+        float,
+        typer.Option(
+            metavar="S", callback=_positive, help="how long to measure [60 s]", show_default=False
+        ),
+    ] = 60.0,
+    warm: Annotated[
+        float, typer.Option(metavar="S", help="load before measuring [0 s]", show_default=False)
+    ] = 0.0,
+    ramp: Annotated[
+        float,
+        typer.Option(
+            metavar="C", callback=_positive, help="connections a second [2000]", show_default=False
+        ),
+    ] = 2000.0,
+    sources: Annotated[
+        int | None,
+        typer.Option(
+            metavar="K", callback=_at_least_one, help="loopback addresses to come from [as needed]"
+        ),
+    ] = None,
+    blind: Annotated[
+        bool, typer.Option("--blind", help="don't hash: for pools that take any hash [off]")
+    ] = False,
+    even: Annotated[
+        bool, typer.Option("--even", help="open loop in turn, not at random [off]")
+    ] = False,
+    users: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME", help="worker names, {n} a number [swarm.rig{n}]", show_default=False
+        ),
+    ] = "swarm.rig{n}",
+    addresses: Annotated[
+        bool, typer.Option("--addresses", help="a regtest address for each rig instead [off]")
+    ] = False,
+    dialects: Annotated[
+        str,
+        typer.Option(
+            metavar="LIST",
+            help="cgminer,minerd,bfgminer,esp-miner,bosminer [mixed]",
+            show_default=False,
+        ),
+    ] = "mixed",
+    never_read: Annotated[
+        int,
+        typer.Option(metavar="N", help="rigs that submit and never read [0]", show_default=False),
+    ] = 0,
+    reconnect: Annotated[
+        bool, typer.Option("--reconnect", help="come back after a lost connection [off]")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="write one JSON object to stdout at the end [off]")
+    ] = False,
+) -> None:
+    """Load a pool with virtual rigs and measure how it bears it.
+
+    \b
+    Example: baseload swarm stratum+tcp://127.0.0.1:3333 --rigs 1000 --rate 0.33
+    """
+    with reported():
+        from stratum.app.loop import run
+        from stratum.app.swarm import SwarmWish
+        from stratum.app.swarm import swarm as load
+
+        wish = SwarmWish(
+            url=url,
+            rigs=rigs,
+            rate=rate,
+            window=window,
+            seconds=seconds,
+            warm=warm,
+            ramp=ramp,
+            sources=sources,
+            blind=blind,
+            even=even,
+            idle=idle,
+            never_read=never_read,
+            reconnect=reconnect,
+            users=users,
+            addresses=addresses,
+            dialects=dialects,
+        )
+        raise typer.Exit(run(load(wish, as_json=as_json)))
 
 
 @app.command()

@@ -50,23 +50,33 @@ def _read_tier(table: Table, network: Network | None) -> TierSettings:
     floor = min(_TIER.min_difficulty, difficulty)
     min_difficulty = table.read("min_difficulty", _Difficulty(network), floor)
     vardiff = table.read("vardiff", values.boolean, _TIER.vardiff)
+    max_difficulty = table.read(
+        "max_difficulty", _Difficulty(network, may_be_none=True), _TIER.max_difficulty
+    )
 
     if table.sound("difficulty", "min_difficulty") and min_difficulty > difficulty:
         fault = f"is {min_difficulty:g}, above the first difficulty of {difficulty:g}"
         table.complain("min_difficulty", fault, "lower it, or raise difficulty")
+    if table.sound("difficulty", "max_difficulty") and 0 < max_difficulty < difficulty:
+        fault = f"is {max_difficulty:g}, below the first difficulty of {difficulty:g}"
+        table.complain("max_difficulty", fault, "raise it, or lower difficulty")
     table.close()
-    return TierSettings(*place, difficulty, min_difficulty, vardiff)
+    return TierSettings(*place, difficulty, min_difficulty, vardiff, max_difficulty)
 
 
 class _Difficulty:
-    """Converter of a difficulty: what the network's unit can express, 1 or more on main."""
+    """Converter of a difficulty: what the network's unit can express, 1 or more on main.
 
-    def __init__(self, network: Network | None) -> None:
+    0 is for none, where that may be.
+    """
+
+    def __init__(self, network: Network | None, *, may_be_none: bool = False) -> None:
         self._network = network
+        self._may_be_none = may_be_none
 
     def __call__(self, value: object) -> float:
-        difficulty = values.number(0, above=True)(value)
-        if self._network is None:
+        difficulty = values.number(0, above=not self._may_be_none)(value)
+        if self._network is None or not difficulty:
             return difficulty
 
         lowest = self._network.scale.difficulty(1)

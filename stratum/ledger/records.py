@@ -84,7 +84,7 @@ class ShareRecord:
     #: Up to 8 bytes each; the coinbase has them side by side.
     extranonce1: bytes
     extranonce2: bytes
-    #: How good the hash was, see best_of().
+    #: How good the hash was, see units.best_of().
     best: int
 
     def pack(self) -> bytes:
@@ -190,19 +190,6 @@ def share_flags(*, candidate: bool = False, graced: bool = False, listen: int = 
     """`listen` is the index of the [[listen]] table; beyond 255 it is kept as 255."""
     port = min(listen, _LISTEN_MASK) << _LISTEN_SHIFT
     return port | FLAG_BLOCK_CANDIDATE * candidate | FLAG_STALE_GRACED * graced
-
-
-def best_of(block_hash: bytes) -> int:
-    """Two bytes that tell how good a hash (internal order) was.
-
-    Leading zero bits of the hash as people read it, times 256, plus the 8 bits that follow the
-    zeros: enough to show a worker's best share to one part in 128. 0xFFFF for the zero hash.
-    """
-    number = int.from_bytes(block_hash, "little")
-    zeros = 256 - number.bit_length()
-    if zeros == 256:
-        return 0xFFFF
-    return zeros << 8 | (number << zeros) >> 248
 
 
 def encode_body(body: Mapping[str, Any]) -> bytes:

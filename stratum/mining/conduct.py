@@ -18,14 +18,13 @@ class CloseSession(ProtocolError):
 class Conduct:
     """One connection's offences. Each method raises CloseSession when there were too many."""
 
-    __slots__ = ("_address", "_gatekeeper", "_junk_run", "_limit", "_refused_authorizes", "_score")
+    __slots__ = ("_address", "_gatekeeper", "_limit", "_refused_authorizes", "_score")
 
     def __init__(self, gatekeeper: Gatekeeper, ban_score: int, address: str) -> None:
         self._gatekeeper = gatekeeper
         self._limit = ban_score
         self._address = address
         self._score = 0
-        self._junk_run = 0
         self._refused_authorizes = 0
 
     def offend(self, score: int, now: float) -> None:
@@ -43,13 +42,8 @@ class Conduct:
         if self._refused_authorizes > MAX_REFUSED_AUTHORIZES:
             self.offend(STRIKE, now)
 
-    def worked(self) -> None:
-        """A share was accepted."""
-        self._junk_run = 0
-
-    def junk(self, now: float) -> None:
-        """A share did not meet its difficulty."""
-        self._junk_run += 1
-        if self._limit and self._junk_run >= MAX_JUNK_RUN:
+    def junk(self, run: int, now: float) -> None:
+        """A share did not meet its difficulty, the `run`-th one in a row."""
+        if self._limit and run >= MAX_JUNK_RUN:
             self.offend(STRIKE, now)
             raise CloseSession(f"{MAX_JUNK_RUN} shares in a row without work")

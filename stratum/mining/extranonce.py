@@ -28,7 +28,7 @@ class Extranonces:
     def __init__(self, key: bytes, start: int) -> None:
         """`key` is secret and lasts across restarts; `start` should differ at each start."""
         self._key = key
-        self._next = start % _SPACE
+        self.next_value = start % _SPACE
         self._live: set[bytes] = set()
         self._resting: dict[bytes, float] = {}  # until when; in the order of their release
 
@@ -38,8 +38,8 @@ class Extranonces:
         if len(self._live) + len(self._resting) >= _SPACE:
             raise ExtranonceSpaceFull
         while True:
-            extranonce1 = self._next.to_bytes(EXTRANONCE1_SIZE, "big")
-            self._next = (self._next + 1) % _SPACE
+            extranonce1 = self.next_value.to_bytes(EXTRANONCE1_SIZE, "big")
+            self.next_value = (self.next_value + 1) % _SPACE
             if extranonce1 not in self._live and extranonce1 not in self._resting:
                 self._live.add(extranonce1)
                 return extranonce1
@@ -59,6 +59,14 @@ class Extranonces:
         self._resting.pop(extranonce1, None)
         self._live.add(extranonce1)
         return extranonce1
+
+    def adopt(self, extranonce1: bytes) -> None:
+        """A connection that another process has handed over holds it. Raises ValueError where one
+        of ours does."""
+        if extranonce1 in self._live or len(extranonce1) != EXTRANONCE1_SIZE:
+            raise ValueError(f"extranonce1 {extranonce1.hex()} can't be taken over")
+        self._resting.pop(extranonce1, None)
+        self._live.add(extranonce1)
 
     def release(self, extranonce1: bytes, now: float) -> None:
         """The connection is gone; only its own rig may have the value back before it has rested."""

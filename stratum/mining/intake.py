@@ -1,4 +1,9 @@
-"""The lines of one connection, metered: bytes go in, lines that have been paid for come out.
+"""The bytes of one connection: first to the gate, and what it leaves, line by line, to Python.
+
+The socket's bytes go straight into the gate's buffer, which all connections share; only what
+waits for the rest of its line, or for budget, is kept per connection. The gate answers every
+plain submit in one crossing. What it stops at comes out of `next_line`: lines that are not
+shares, and shares that it is not sure of.
 
 Metering comes before parsing and hashing. A line that can't be paid for yet is kept, not refused:
 the connection stops reading until there is budget again, so a flood costs its sender time and a
@@ -7,58 +12,183 @@ rig that bursts loses nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 
-from stratum.mining.limits import LineBudget
-from stratum.protocol.framing import LineReader
+from hashing import GateStatus
+from stratum.mining.rig import Rig
+from stratum.mining.site import Site
+from stratum.protocol.framing import MAX_LINE, LineTooLong, check_first_bytes
 
 
 class Intake:
-    """Feed what the socket gave, then take lines until there are none."""
+    """Let the socket write to `room`, tell `arrived`, then take lines until there are none."""
 
-    __slots__ = ("_budget", "_held", "_lines", "_reader", "_unfinished_since", "is_throttled")
+    __slots__ = (
+        "_end",
+        "_gate",
+        "is_checked",
+        "_put",
+        "_pending",
+        "_rig",
+        "_site",
+        "_start",
+        "_unfinished_since",
+        "is_open",
+        "is_throttled",
+        "throttled_for",
+    )
 
-    def __init__(self, lines_per_second: float, now: float) -> None:
-        self._budget = LineBudget(lines_per_second, now)
-        self._reader = LineReader()
-        self._held: list[bytes] = []
-        self._lines: Iterator[bytes] = iter(())
-        self._unfinished_since: float | None = None
-        self.is_throttled = False  # lines may be waiting: nothing more should be read
+    def __init__(self, site: Site, rig: Rig, put: Callable[[bytes], None]) -> None:
+        """`put` is given what the gate answers."""
+        self._site = site
+        self._gate = site.gate
+        self._rig = rig
+        self._put = put
+        self._pending = b""
+        self._start = self._end = 0  # of what is not taken yet, in the gate's buffer
+        self.is_checked = False  # that the first bytes are Stratum's
+        self._unfinished_since = 0  # microseconds; 0: no line is unfinished
+        self.is_open = False  # the gate may judge: subscribed and authorized
+        self.is_throttled = False  # lines are waiting: nothing more should be read
+        self.throttled_for = 0.0  # seconds until the next one can be taken
 
-    def feed(self, data: bytes) -> None:
-        self._held.append(data)
+    def room(self) -> memoryview:
+        """Where the socket's next bytes belong: behind those that wait."""
+        buffer = self._gate.buffer
+        if not self._pending:
+            return buffer
+        waiting = len(self._pending)
+        buffer[:waiting] = self._pending
+        return buffer[waiting:]
 
-    def next_line(self, now: float) -> bytes | None:
-        """The next line, paid for; None if there is none, or none that can be paid for.
+    def arrived(self, size: int) -> None:
+        """So many bytes were written to `room`, with nobody else's turn in between."""
+        self._start = 0
+        self._end = len(self._pending) + size
+        self._pending = b""
+
+    def answer(self, size: int, now_us: int) -> bytes:
+        """The same, where that is all there is to do: whole lines, every one of them the gate's.
+
+        What to write; nothing where there is more to it, and then `next_line` goes on from there.
+        Most reads of a pool are one share, and this is what each of them costs.
+        """
+        if self._pending or not self.is_open:
+            self.arrived(size)
+            return b""
+        gate = self._gate
+        status = gate.take(self._rig.state, 0, size, now_us)
+        if status is GateStatus.MORE and gate.consumed == size:
+            return gate.replies()
+        self._start, self._end = gate.consumed, size
+        if gate.lines:
+            self._put(gate.replies())
+        return b""
+
+    def postpone(self, size: int, now_us: int) -> None:
+        """The same, but nothing is taken yet."""
+        self.arrived(size)
+        self._keep_rest(now_us)
+
+    @property
+    def unread(self) -> bytes:
+        """What waits."""
+        return self._pending
+
+    def next_line(self, now_us: int) -> bytes | None:
+        """The next line that is Python's, paid for; None if there is none, or no budget for it.
 
         Raises ForeignProtocol or LineTooLong.
         """
-        while self._budget.has_line(now):
-            line = next(self._lines, None)
-            if line is not None:
-                self._budget.pay()
-                self._unfinished_since = None
-                return line
-            data = b"".join(self._held)
-            self._held.clear()
-            if not data:
-                self._nothing_more(now)
-                return None
-            self._lines = self._reader.lines(data)
-        self.is_throttled = True
+        self.is_throttled = False
+        while self._start < self._end:
+            if self.is_open and not self._pass_gate(now_us):
+                break
+            line = self._cut()
+            if line is None:
+                break
+            if not self._rig.state.pay_line(now_us):
+                self._throttle(self._rig.state.line_wait_us(now_us))
+                break
+            self._start += len(line)
+            self._unfinished_since = 0
+            return line[:-1].removesuffix(b"\r")
+        self._keep_rest(now_us)
         return None
 
     @property
-    def throttled_for(self) -> float:
-        """Seconds until a waiting line can be paid for."""
-        return self._budget.wait()
+    def has_unfinished(self) -> bool:
+        """A line waits for its end."""
+        return self._unfinished_since != 0
 
-    def unfinished_for(self, now: float) -> float:
-        """How long the last line has been without its end. Single bytes do not reset it."""
-        return now - self._unfinished_since if self._unfinished_since is not None else 0.0
+    @property
+    def unfinished_since(self) -> float:
+        """When its first byte came, in Unix time. More bytes do not reset it."""
+        return self._unfinished_since / 1_000_000
 
-    def _nothing_more(self, now: float) -> None:
-        self.is_throttled = False
-        if self._reader.has_partial_line and self._unfinished_since is None:
-            self._unfinished_since = now
+    # -- the gate --------------------------------------------------------------------------
+
+    def _pass_gate(self, now_us: int) -> bool:
+        """Have the gate judge what it will; True if a line for Python comes next."""
+        gate, state = self._gate, self._rig.state
+        while True:
+            status = gate.take(state, self._start, self._end, now_us)
+            self._start = gate.consumed
+            if gate.lines:
+                self._unfinished_since = 0
+                self._put(gate.replies())
+            match status:
+                case GateStatus.LINE:
+                    return True
+                case GateStatus.MORE:
+                    return False
+                case GateStatus.LIMIT:
+                    self._throttle(0)
+                    return False
+                case GateStatus.BUDGET:
+                    self._throttle(state.line_wait_us(now_us))
+                    return False
+                case GateStatus.SEEN:
+                    if not self._renew_seen():
+                        return True
+                case GateStatus.LOG_FULL:
+                    if not self._site.make_room():
+                        return True
+
+    def _renew_seen(self) -> bool:
+        """The duplicate table of the present block, with room; False where there can be none."""
+        pool, rig = self._site.pool, self._rig
+        if pool.prevhash is None or rig.extranonce1 is None:
+            return False
+        table = self._site.duplicates.table(pool.prevhash, rig.extranonce1)
+        if not table.make_room():
+            return False
+        rig.state.use_seen(table, pool.generation)
+        return True
+
+    # -- lines -----------------------------------------------------------------------------
+
+    def _cut(self) -> bytes | None:
+        """The next line with its end, still in its place; None while it has none."""
+        buffer = self._gate.buffer
+        data = bytes(buffer[self._start : min(self._end, self._start + MAX_LINE + 2)])
+        if not self.is_checked:
+            # Not even an empty line goes out yet: a PROXY v2 header begins with two of them.
+            self.is_checked = check_first_bytes(data)
+            if not self.is_checked:
+                return None
+        end = data.find(b"\n")
+        if end > MAX_LINE or (end < 0 and len(data) > MAX_LINE):
+            raise LineTooLong(f"line is longer than {MAX_LINE} bytes")
+        return data[: end + 1] if end >= 0 else None
+
+    def _throttle(self, wait_us: int) -> None:
+        self.is_throttled = True
+        self.throttled_for = wait_us / 1_000_000
+
+    def _keep_rest(self, now_us: int) -> None:
+        if self._start < self._end:
+            self._pending = bytes(self._gate.buffer[self._start : self._end])
+            if not self.is_throttled and not self._unfinished_since:
+                self._unfinished_since = now_us
+        self._start = self._end = 0

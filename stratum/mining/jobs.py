@@ -1,26 +1,26 @@
-"""Work, its refreshes and its variants: one template, serialized once, sent to thousands.
+"""Work and its refreshes: one template, serialized once, sent to thousands.
 
-    Work     one template: version, branch, prevhash, and a log index of its own
-    Job      one refresh of a Work: an id and an ntime; the same content never under two ids
-    Variant  the coinbase of one payee in one Work
+    Work   one template with its coinbase but for the payee, and a log index of its own
+    Job    one refresh of a Work: an id and an ntime; the same content never under two ids
 
-    notify = job.head ‖ variant.fragment ‖ job.tail
+    notify = job.head ‖ payee ‖ job.tail
 
-Every session on a variant writes the same bytes (DESIGN §8.3). A job id is six hex digits of
-work and two of refresh: it names its Work by itself, also for a process that was started after
-the job was sent.
+All rigs paid alike are written the same bytes, and ten thousand solo payees cost ten thousand
+joins of three strings (DESIGN §8.3). A job id is six hex digits of work and two of refresh: it
+names its Work by itself, also for a process that was started after the job was sent.
 """
 
 from __future__ import annotations
 
 import binascii
 from collections import deque
+from collections.abc import Collection
 from dataclasses import dataclass, field
-from weakref import WeakValueDictionary
 
 import hashing
-from stratum.bitcoin.coinbase import Coinbase
+from stratum.bitcoin.coinbase import OpenCoinbase
 from stratum.bitcoin.template import Template
+from stratum.mining.names import Payee
 from stratum.protocol.messages import swap_words
 
 MAX_REFRESHES = 256
@@ -32,16 +32,13 @@ JOB_LIFETIME = 7200.0
 #: Avalon firmware tells its last jobs apart by CRC-16 of the id.
 _CRC_MEMORY = 8
 
+#: A Work that is not written down (yet): rigs mine on it for its blocks, its shares are refused.
+NOT_KEPT = -1
 
-@dataclass(frozen=True, slots=True, weakref_slot=True)
-class Variant:
-    """One payee's coinbase in one Work, ready to check shares and to be written."""
 
-    coinbase: Coinbase
-    sats: int
-    layout: str
-    share_job: hashing.ShareJob
-    fragment: bytes  # `"coinb1","coinb2"`
+def microseconds(now: float) -> int:
+    """A time as the gate and the log count it."""
+    return int(now * 1_000_000)
 
 
 @dataclass(slots=True)
@@ -54,20 +51,56 @@ class Work:
     version: int  # mask bits zero (rule 15)
     version_mask: int
     received: float  # when the template came: its curtime goes on from there
-    coinb1: bytes  # the same for every payee
+    coinbase: OpenCoinbase
     weight_limit: int  # no share of it may be harder than this
     max_ntime: int | None = None  # the latest the chain's own rules allow, beside the clock's
-    log_index: int = 0
     refreshes: int = 0
     restored: bool = False  # made by an earlier process; its jobs were not kept one by one
-    # By the payee's script, for as long as a rig is on it: addresses that strangers make up
-    # leave nothing behind.
-    variants: WeakValueDictionary[bytes, Variant] = field(default_factory=WeakValueDictionary)
+    share_job: hashing.ShareJob = field(init=False)
+    gate_work: hashing.GateWork = field(init=False)  # the same, as the gate judges by it
 
-    def ntime(self, now: float) -> int:
+    def __post_init__(self) -> None:
+        template, coinbase = self.template, self.coinbase
+        self.share_job = hashing.ShareJob(
+            coinbase.coinb1,
+            coinbase.coinb2,
+            template.branch,
+            template.prevhash,
+            template.nbits,
+            template.network_target,
+            coinbase.coinb2_end,
+        )
+        self.gate_work = hashing.GateWork(
+            self.share_job,
+            generation=self.generation,
+            job_index=NOT_KEPT,
+            received_us=microseconds(self.received),
+            curtime=template.curtime,
+            mintime=template.mintime,
+            max_ntime=self.max_ntime,
+            version=self.version,
+            version_mask=self.version_mask,
+        )
+
+    @property
+    def log_index(self) -> int:
+        """Of its JOB record; NOT_KEPT before there is one."""
+        return self.gate_work.job_index
+
+    @log_index.setter
+    def log_index(self, index: int) -> None:
+        self.gate_work.job_index = index
+
+    def revive(self, generation: int, weight_limit: int) -> None:
+        """Rigs are served on it again, by a process that did not make it."""
+        self.generation = self.gate_work.generation = generation
+        self.weight_limit = weight_limit
+        self.restored = False
+
+    def ntime(self, now_us: int) -> int:
         """The node's idea of the time now, within what the template allows."""
         template = self.template
-        elapsed = max(0, int(now - self.received))
+        elapsed = max(0, now_us - microseconds(self.received)) // 1_000_000
         return self.bounded(max(template.curtime + elapsed, template.mintime))
 
     def bounded(self, ntime: int) -> int:
@@ -79,47 +112,37 @@ class Job:
     """One refresh of a Work, with the bytes that all its notifications share."""
 
     job_id: str
+    number: int  # the same as a number
     work: Work
     ntime: int
     made: float
-    head: bytes
-    tail: bytes  # up to the last parameter, clean_jobs
+    head: bytes  # up to the payee, in the middle of coinb2
+    tail: bytes  # from there to the last parameter, clean_jobs
 
-    def notify(self, variant: Variant, clean_jobs: bool) -> bytes:
-        """The line for one variant. clean_jobs is the last element (rule 13)."""
-        return self.head + variant.fragment + self.tail + _CLEAN[clean_jobs]
+    def notify(self, payee: Payee, clean_jobs: bool) -> bytes:
+        """The line for one payee. clean_jobs is the last element (rule 13)."""
+        return b"".join((self.head, payee.coinbase_hex, self.tail, _CLEAN[clean_jobs]))
 
 
 _CLEAN = {False: b"false]}\n", True: b"true]}\n"}
 
 
 def make_job(work: Work, refresh: int, ntime: int, now: float) -> Job:
-    """Serialize what every variant of a refresh has in common."""
-    template = work.template
-    job_id = f"{work.work_id:06x}{refresh:02x}"
+    """Serialize what every payee's notification of a refresh has in common."""
+    template, coinbase = work.template, work.coinbase
+    number = work.work_id << 8 | refresh
+    job_id = f"{number:08x}"
     prevhash = swap_words(template.prevhash).hex()
     branch = ",".join(f'"{node.hex()}"' for node in template.branch)
-    return Job(
-        job_id,
-        work,
-        ntime,
-        now,
-        f'{{"id":null,"method":"mining.notify","params":["{job_id}","{prevhash}",'.encode(),
-        f',[{branch}],"{work.version:08x}","{template.nbits:08x}","{ntime:08x}",'.encode(),
+    head = (
+        f'{{"id":null,"method":"mining.notify","params":["{job_id}","{prevhash}",'
+        f'"{coinbase.coinb1.hex()}","{coinbase.coinb2.hex()}'
     )
-
-
-def make_variant(template: Template, coinbase: Coinbase, layout: str) -> Variant:
-    share_job = hashing.ShareJob(
-        coinbase.coinb1,
-        coinbase.coinb2,
-        template.branch,
-        template.prevhash,
-        template.nbits,
-        template.network_target,
+    tail = (
+        f'{coinbase.coinb2_end.hex()}",[{branch}],'
+        f'"{work.version:08x}","{template.nbits:08x}","{ntime:08x}",'
     )
-    fragment = f'"{coinbase.coinb1.hex()}","{coinbase.coinb2.hex()}"'.encode()
-    return Variant(coinbase, template.coinbasevalue, layout, share_job, fragment)
+    return Job(job_id, number, work, ntime, now, head.encode(), tail.encode())
 
 
 class JobBook:
@@ -165,12 +188,30 @@ class JobBook:
             return job
         return None
 
+    def revive(self, work: Work, refresh: int, ntime: int, made: float) -> Job:
+        """A job that another process made and sent."""
+        job = self._jobs[f"{work.work_id << 8 | refresh:08x}"] = make_job(
+            work, refresh, ntime, made
+        )
+        return job
+
+    @property
+    def jobs(self) -> Collection[Job]:
+        return self._jobs.values()
+
+    @property
+    def numbers(self) -> set[int]:
+        """Of every job that is still known."""
+        return {job.number for job in self._jobs.values()}
+
+    def job(self, job_id: str) -> Job | None:
+        """Ids are opaque and case-sensitive."""
+        return self._jobs.get(job_id)
+
     def find(self, job_id: str) -> Work | None:
-        """The Work a job id names; ids are opaque and case-sensitive."""
+        """The Work a job id names."""
         job = self._jobs.get(job_id)
-        if job is not None:
-            return job.work
-        return self._restored_work(job_id)
+        return job.work if job is not None else self._restored_work(job_id)
 
     def forget(self, generation: int, now: float) -> None:
         """Drop Works older than the generation before this one, and jobs past their lifetime."""

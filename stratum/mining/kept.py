@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from stratum.bitcoin.coinbase import open_coinbase
 from stratum.bitcoin.target import target_from_nbits
 from stratum.bitcoin.template import Template
 from stratum.mining.jobs import Work
@@ -23,7 +24,7 @@ def work_to_body(work: Work) -> dict[str, Any]:
         "log_index": work.log_index,
         "version": work.version,
         "version_mask": work.version_mask,
-        "coinb1": work.coinb1,
+        "coinb1": work.coinbase.coinb1,
         "height": template.height,
         "prevhash": template.prevhash,
         "template_version": template.version,
@@ -59,15 +60,19 @@ def work_from_body(body: Mapping[str, Any], now: float) -> Work:
         witness_commitment=body["witness_commitment"],
         longpollid=None,
     )
-    return Work(
+    coinbase = open_coinbase(
+        template.height, body["coinb1"], template.coinbasevalue, template.witness_commitment
+    )
+    work = Work(
         int(body["work_id"]),
         0,  # before the first generation of this process: forgotten at its second
         template,
         int(body["version"]),
         int(body["version_mask"]),
         now,
-        body["coinb1"],
+        coinbase,
         0,  # no rig is sent its jobs any more
-        log_index=int(body["log_index"]),
         restored=True,
     )
+    work.log_index = int(body["log_index"])
+    return work

@@ -35,32 +35,16 @@ BAN_TIME = 600.0
 MAX_SCORED = 65536
 
 
-class LineBudget:
-    """A token bucket of lines; `rate` 0 is no limit."""
+def line_cost(lines_per_second: float) -> tuple[int, int]:
+    """What the gate's meter needs: microseconds that a line costs, and that can be saved up.
 
-    __slots__ = ("_burst", "_rate", "_tokens", "_when")
-
-    def __init__(self, rate: float, now: float) -> None:
-        self._rate = rate
-        self._burst = max(rate * BURST_SECONDS, 1.0)
-        self._tokens = self._burst
-        self._when = now
-
-    def has_line(self, now: float) -> bool:
-        """Whether one more line can be paid for."""
-        if not self._rate:
-            return True
-        elapsed = max(now - self._when, 0.0)  # a clock set back must not cost what was saved
-        self._tokens = min(self._burst, self._tokens + elapsed * self._rate)
-        self._when = now
-        return self._tokens >= 1
-
-    def pay(self) -> None:
-        self._tokens -= 1
-
-    def wait(self) -> float:
-        """Seconds until the next line can be paid for."""
-        return max(0.0, (1 - self._tokens) / self._rate) if self._rate else 0.0
+    A line is metered by time: it may pass while those before it are paid for, up to a burst. No
+    limit is no cost.
+    """
+    if not lines_per_second:
+        return 0, 0
+    cost = max(round(1_000_000 / lines_per_second), 1)
+    return cost, max(round(cost * lines_per_second * BURST_SECONDS), cost)
 
 
 class Gatekeeper:

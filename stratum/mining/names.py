@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from stratum.bitcoin.address import AddressError, looks_like_address, script_from_address
+from stratum.bitcoin.coinbase import payee_of
 from stratum.bitcoin.networks import Network
 from stratum.mining.settings import PayoutSettings
 from stratum.protocol.messages import ErrorCode, Refusal
@@ -25,12 +26,37 @@ _SEPARATORS = re.compile(r"[,; ]+")
 _NUMBER = re.compile(r"\d{1,30}(?:\.\d{1,30})?", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
 class Payee:
-    """Who a connection's blocks pay; `account` is the name the books use."""
+    """Who a connection's blocks pay; `account` is the name the books use.
 
-    account: str
-    script_pubkey: bytes
+    `coinbase_part` is what a coinbase has of it (`bitcoin.coinbase.payee_of`), `coinbase_hex` the
+    same as a job's line carries it: made once, used with every job.
+    """
+
+    __slots__ = ("account", "coinbase_hex", "coinbase_part", "script_pubkey")
+
+    def __init__(self, account: str, script_pubkey: bytes) -> None:
+        self.account = account
+        self.script_pubkey = script_pubkey
+        self.coinbase_part = payee_of(script_pubkey)
+        self.coinbase_hex = self.coinbase_part.hex().encode()
+
+    def named(self, account: str) -> Payee:
+        """The same payee for another account; what the coinbase has of it is not made again."""
+        other = Payee.__new__(Payee)
+        other.account = account
+        other.script_pubkey = self.script_pubkey
+        other.coinbase_part = self.coinbase_part
+        other.coinbase_hex = self.coinbase_hex
+        return other
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Payee):
+            return NotImplemented
+        return (self.account, self.script_pubkey) == (other.account, other.script_pubkey)
+
+    def __hash__(self) -> int:
+        return hash((self.account, self.script_pubkey))
 
 
 class PayeeRule:
@@ -51,7 +77,7 @@ class PayeeRule:
             return self._solo_payee(account)
         if self._owner is None:
             raise Refusal(ErrorCode.UNAUTHORIZED, "this pool has no payout address")
-        return Payee(account, self._owner.script_pubkey)
+        return self._owner.named(account)
 
     @property
     def one_account_per_connection(self) -> bool:
@@ -73,7 +99,7 @@ class PayeeRule:
                 ErrorCode.UNAUTHORIZED,
                 f"worker name must begin with a {self._network.name} address",
             )
-        return Payee(account, self._owner.script_pubkey)
+        return self._owner.named(account)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ proposal: a pool that sends out an invalid layout finds out when it loses a bloc
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 from fractions import Fraction
@@ -15,14 +15,14 @@ from typing import Any
 
 import hashing
 from stratum.bitcoin.block import assemble_block
-from stratum.bitcoin.coinbase import Coinbase, coinbase_end, coinbase_start
+from stratum.bitcoin.coinbase import coinbase_start, open_coinbase
 from stratum.bitcoin.networks import Network
 from stratum.bitcoin.template import Template, empty_successor
-from stratum.bitcoin.transaction import Output
 from stratum.mining.difficulty import MAX_WEIGHT
 from stratum.mining.extranonce import EXTRANONCE1_SIZE
-from stratum.mining.jobs import Job, JobBook, Variant, Work, make_variant
+from stratum.mining.jobs import Job, JobBook, Work, microseconds
 from stratum.mining.kept import work_from_body
+from stratum.mining.names import Payee
 from stratum.protocol.downstream import EXTRANONCE2_SIZE, VERSION_ROLLING_MASK
 
 #: At most one refresh is made per second, however many rigs want another difficulty.
@@ -60,18 +60,22 @@ class Pool:
         network: Network,
         coinbase_tag: str,
         *,
+        gate: hashing.Gate,
         first_work_id: int,
         keep: Callable[[Work], int],
         ask: Callable[[LayoutQuestion], None],
     ) -> None:
-        """`keep` writes a Work down before any rig hears of it and returns its log index;
-        `ask` has a layout proved and brings the answer to `layout_answered`."""
+        """`gate` is told of every job and of what is forgotten; `keep` writes a Work down before
+        any rig hears of it and returns its log index; `ask` has a layout proved and brings the
+        answer to `layout_answered`."""
         self._network = network
         self._tag = coinbase_tag.encode("ascii")
+        self._gate = gate
         self._keep = keep
         self._ask = ask
         self._book = JobBook(first_work_id)
         self._layouts: dict[str, LayoutState] = {}
+        self._kinds: set[str] = set()  # of the scripts that were asked for
         self._twist = 0
         self._tip_time: tuple[bytes, int | None] = (b"", None)
         self._transactions: dict[bytes, bytes] = {}  # txid → bytes, shared by the Works of a block
@@ -106,7 +110,7 @@ class Pool:
             current.work.template,
             tip,
             mediantime + 1,
-            current.work.ntime(now),
+            current.work.ntime(microseconds(now)),
             self._network,
         )
         if template is None:
@@ -122,13 +126,16 @@ class Pool:
         job = self.current
         if job is None or now - job.made < REFRESH_PACE:
             return job
-        ntime = job.work.bounded(max(job.work.ntime(now), job.ntime + 1))
+        ntime = job.work.bounded(max(job.work.ntime(microseconds(now)), job.ntime + 1))
         fresh = self._book.new_job(job.work, ntime, now) if ntime > job.ntime else None
         if fresh is None:
             return self._start_work(job.work.template, now, job.work.received)
-        self.jobs_made += 1
-        self.current = fresh
+        self._serve(fresh)
         return fresh
+
+    def job(self, job_id: str) -> Job | None:
+        """A job that this process made and has not forgotten."""
+        return self._book.job(job_id)
 
     def find(self, job_id: str) -> Work | None:
         """The Work of a job id, also of the previous block and from before a restart."""
@@ -142,34 +149,30 @@ class Pool:
     def live_work_ids(self) -> set[int]:
         return set(self._book.works)
 
-    # -- variants --------------------------------------------------------------------------
+    # -- coinbase layouts ------------------------------------------------------------------
 
-    def variant(self, work: Work, script_pubkey: bytes) -> Variant | None:
-        """The coinbase that pays a script; None while its layout is not proven."""
-        variant = self.unproven_variant(work, script_pubkey)
-        state = self._layouts.get(variant.layout)
-        if state is LayoutState.PROVEN:
-            return variant
+    def offers(self, work: Work, payee: Payee) -> bool:
+        """Whether a rig may work on the coinbase that pays it: the node has proved its layout.
+
+        Where nobody has asked yet, the question is put now.
+        """
+        kind = _script_kind(payee.script_pubkey)
+        self._kinds.add(kind)
+        layout = _layout(kind, work.template)
+        state = self._layouts.get(layout)
         if state is None:
-            self._layouts[variant.layout] = LayoutState.ASKED
-            self._ask(LayoutQuestion(variant.layout, self._proposal(work, variant)))
+            self._layouts[layout] = LayoutState.ASKED
+            self._ask(LayoutQuestion(layout, self._proposal(work, payee)))
             # The answer may have been there at once, e.g. in a simulation.
-            if self._layouts[variant.layout] is LayoutState.PROVEN:
-                return variant
-        return None
+            state = self._layouts[layout]
+        return state is LayoutState.PROVEN
 
-    def unproven_variant(self, work: Work, script_pubkey: bytes) -> Variant:
-        """The same whatever the node thinks of it: a block that was found is submitted anyway."""
-        variant = work.variants.get(script_pubkey)
-        if variant is None:
-            template = work.template
-            outputs = [Output(template.coinbasevalue, script_pubkey)]
-            commitment = template.witness_commitment
-            coinb2 = coinbase_end(template.height, outputs, commitment)
-            coinbase = Coinbase(work.coinb1, coinb2, bool(commitment))
-            variant = make_variant(template, coinbase, _layout(script_pubkey, template))
-            work.variants[script_pubkey] = variant
-        return variant
+    def offers_everyone(self, work: Work) -> bool:
+        """Whether every payee that rigs have had so far may be offered it."""
+        return all(
+            self._layouts.get(_layout(kind, work.template)) is LayoutState.PROVEN
+            for kind in self._kinds
+        )
 
     def layout_answered(self, layout: str, proven: bool) -> None:
         """The node's answer to an `ask`."""
@@ -179,10 +182,10 @@ class Pool:
         """No answer came (no node, or the tip moved): the next rig in need asks anew."""
         self._layouts.pop(layout, None)
 
-    def assemble(self, work: Work, variant: Variant, header: bytes, extranonce: bytes) -> bytes:
-        """The whole block for a solved header."""
-        coinbase = variant.coinbase.serialize(extranonce)
-        return assemble_block(header, coinbase, work.template.transactions)
+    def assemble(self, work: Work, payee: Payee, header: bytes, extranonce: bytes) -> bytes:
+        """The whole block for a solved header, whatever the node thinks of its layout."""
+        coinbase = work.coinbase.paid_to(payee.coinbase_part)
+        return assemble_block(header, coinbase.serialize(extranonce), work.template.transactions)
 
     # -- across restarts -------------------------------------------------------------------
 
@@ -204,6 +207,38 @@ class Pool:
             taken += 1
         return taken, unreadable
 
+    def resume(
+        self, jobs: Iterable[tuple[int, int, float]], current: int | None, layouts: Iterable[str]
+    ) -> None:
+        """Go on as the process that is handing its rigs over: after `restore`, and before any
+        template. `jobs` are those that rigs may name: number, ntime and when each was made."""
+        present = None if current is None else self._book.works.get(current >> 8)
+        if present is None:
+            return
+        self.generation = self._gate.generation = 1
+        for number, ntime, made in jobs:
+            work = self._book.works.get(number >> 8)
+            if work is None:
+                continue
+            is_present = work.template.prevhash == present.template.prevhash
+            work.revive(int(is_present), self._weight_limit(work.template))
+            job = self._book.revive(work, number & 0xFF, ntime, made)
+            self._gate.add_job(number, ntime, work.gate_work)
+            if number == current:
+                self.current = job
+        for layout in layouts:
+            self._layouts[layout] = LayoutState.PROVEN
+            self._kinds.add(layout.partition("+")[0])
+
+    @property
+    def jobs(self) -> Collection[Job]:
+        """Every job that a rig may still name."""
+        return self._book.jobs
+
+    @property
+    def proven_layouts(self) -> list[str]:
+        return [layout for layout, s in self._layouts.items() if s is LayoutState.PROVEN]
+
     # -- inside ----------------------------------------------------------------------------
 
     def _start_work(self, template: Template, now: float, received: float | None = None) -> Job:
@@ -220,24 +255,38 @@ class Pool:
             template.version & ~mask,
             mask,
             now if received is None else received,
-            coinbase_start(
-                template.height, self._twisted_tag(), EXTRANONCE1_SIZE + EXTRANONCE2_SIZE
+            open_coinbase(
+                template.height,
+                coinbase_start(
+                    template.height, self._twisted_tag(), EXTRANONCE1_SIZE + EXTRANONCE2_SIZE
+                ),
+                template.coinbasevalue,
+                template.witness_commitment,
             ),
             self._weight_limit(template),
             max_ntime,
         )
         work.log_index = self._keep(work)
         self._book.add_work(work)
-        self._book.forget(self.generation, now)
+        self._forget(now)
 
-        ntime = work.ntime(now)
+        ntime = work.ntime(microseconds(now))
         if follows is not None:
             ntime = work.bounded(max(ntime, follows.ntime + 1))
         job = self._book.new_job(work, ntime, now)
         assert job is not None, "a new Work has all its ids"
+        self._serve(job)
+        return job
+
+    def _serve(self, job: Job) -> None:
+        """This is the job to work on from now; the gate knows it before any rig does."""
+        self._gate.add_job(job.number, job.ntime, job.work.gate_work)
         self.jobs_made += 1
         self.current = job
-        return job
+
+    def _forget(self, now: float) -> None:
+        self._book.forget(self.generation, now)
+        self._gate.keep_jobs(self._book.numbers)
 
     def _twisted_tag(self) -> bytes:
         """Two jobs on one previous block never have the same content, or rigs that restart their
@@ -268,6 +317,7 @@ class Pool:
 
     def _new_generation(self, now: float) -> None:
         self.generation += 1
+        self._gate.generation = self.generation
         # An objection may have been to the template: a new block, a new question.
         self._layouts = {
             layout: state
@@ -275,7 +325,7 @@ class Pool:
             if state is not LayoutState.WITHHELD
         }
         self._transactions.clear()
-        self._book.forget(self.generation, now)
+        self._forget(now)
 
     def _interned(self, template: Template) -> Template:
         """Templates of one block repeat most transactions: keep one copy of each."""
@@ -286,23 +336,27 @@ class Pool:
         )
         return replace(template, transactions=shared)
 
-    def _proposal(self, work: Work, variant: Variant) -> bytes:
+    def _proposal(self, work: Work, payee: Payee) -> bytes:
         extranonce = bytes(EXTRANONCE1_SIZE + EXTRANONCE2_SIZE)
         checked = hashing.check_share(
-            variant.share_job,
+            work.share_job,
             extranonce,
             work.version,
             work.template.curtime,
             0,
             bytes(32),
+            payee.coinbase_part,
         )
-        return self.assemble(work, variant, checked.header, extranonce)
+        return self.assemble(work, payee, checked.header, extranonce)
 
 
-def _layout(script_pubkey: bytes, template: Template) -> str:
+def _layout(kind: str, template: Template) -> str:
     """Names what a node could object to in a coinbase's form, whoever is paid."""
-    kind = _SCRIPT_KINDS.get((len(script_pubkey), script_pubkey[:1]), "other")
     return kind + ("+commitment" if template.witness_commitment else "")
+
+
+def _script_kind(script_pubkey: bytes) -> str:
+    return _SCRIPT_KINDS.get((len(script_pubkey), script_pubkey[:1]), "other")
 
 
 _SCRIPT_KINDS = {

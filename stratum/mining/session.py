@@ -13,35 +13,28 @@ Sans-IO: the connection feeds bytes and the time, and takes away bytes. `now` is
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from fractions import Fraction
-from typing import Any
-
 from stratum.events import RigConnected, RigDisconnected
 from stratum.mining.conduct import CloseSession, Conduct
+from stratum.mining.departed import Remains, remains_of
 from stratum.mining.difficulty import DifficultyControl
-from stratum.mining.extranonce import ExtranonceSpaceFull
 from stratum.mining.intake import Intake
-from stratum.mining.jobs import Job
-from stratum.mining.judge import judge
+from stratum.mining.jobs import Job, microseconds
 from stratum.mining.limits import MALFORMED_REQUEST, STRIKE
-from stratum.mining.names import Payee, read_password
-from stratum.mining.rate import RateMeter
-from stratum.mining.rig import MAX_WORKERS, Rig, SentJob
+from stratum.mining.outbox import Outbox
+from stratum.mining.requests import answer
+from stratum.mining.rig import Rig
 from stratum.mining.settings import TierSettings
-from stratum.mining.site import Site
-from stratum.mining.verdicts import REJECTION, Verdict
+from stratum.mining.site import RefusedShares, Site
+from stratum.mining.verdicts import NUMBER, Verdict
 from stratum.protocol import downstream as wire
 from stratum.protocol.framing import ForeignProtocol, LineTooLong
 from stratum.protocol.messages import (
-    ErrorCode,
     MalformedLine,
     Refusal,
     Request,
     Response,
     encode_error,
     encode_id,
-    encode_result,
     encode_set_difficulty,
     parse_line,
 )
@@ -54,167 +47,295 @@ AUTHORIZE_DEADLINE = 60.0
 #: TCP keepalive finds a dead one in 90 s: a shorter limit would only make slow rigs reconnect.
 IDLE_LIMIT = 7200.0
 
+#: Vardiff looks at a rig this often, and earlier when so many shares have come since: eight are
+#: what its RISE believes. A look costs what ten shares cost the gate.
+LOOK_INTERVAL = 5.0
+LOOK_SHARES = 8
 
-class Rejection(Refusal):
-    """What was understood and refused, a share above all: it never counts as malformed input."""
+_NEVER = 2**63 - 1
 
 
 class Session:
     """One rig's conversation."""
 
     __slots__ = (
-        "_announced",
-        "_conduct",
-        "_former",
-        "_is_resumed",
-        "_generation",
         "_intake",
-        "_job_id",
-        "_out",
-        "_site",
+        "_is_ready",
+        "_lacks_job",
+        "_wants_refresh",
         "address",
+        "conduct",
         "connected_at",
         "difficulty",
-        "is_ready",
-        "last_line",
+        "is_resumed",
+        "out",
         "peer",
+        "remains",
         "rig",
+        "site",
         "user_agent",
-        "wants_refresh",
-        "worker_name",
     )
 
     def __init__(
         self, site: Site, tier_index: int, tier: TierSettings, peer: str, address: str, now: float
     ) -> None:
-        self._site = site
-        self._conduct = Conduct(site.gatekeeper, site.limits.ban_score, address)
-        self._intake = Intake(site.limits.lines_per_second, now)
-        self._out: list[bytes] = []
-        self._announced = 0  # weight the rig was last told
-        self._job_id: str | None = None  # the job the rig works on
-        self._generation = -1  # the previous block it works on
-        self._former: Rig | None = None  # the connection that this one resumes
-        self._is_resumed = False
-        self.rig = Rig(tier_index, RateMeter(now))
+        self.site = site
+        self.conduct = Conduct(site.gatekeeper, site.limits.ban_score, address)
+        self.out = Outbox(site)
+        self.remains: Remains | None = None  # of the connection that this one resumes
+        self.is_resumed = False
+        self._is_ready = False
+        self._lacks_job = True  # none was sent, or what was sent is withdrawn
+        self._wants_refresh = False
+        self.rig = Rig(tier_index, site.gate.open_session())
+        self._intake = Intake(site, self.rig, self.out.put)
         self.difficulty = DifficultyControl(site.network, tier, now)
         self.peer = peer
         self.address = address
         self.user_agent = ""
-        self.worker_name = ""
         self.connected_at = now
-        self.last_line = now
-        self.is_ready = False
-        self.wants_refresh = False
+        self.rig.state.last_line_us = microseconds(now)
+        self._look_again(now)
 
     # -- from the socket -------------------------------------------------------------------
 
+    def room(self) -> memoryview:
+        """Where the socket's next bytes belong; then tell `arrived`."""
+        return self._intake.room()
+
+    def arrived(self, size: int, now: float) -> None:
+        """The socket wrote so many bytes to `room`. Raises CloseSession where it must end."""
+        if answers := self._intake.answer(size, int(now * 1_000_000)):
+            self.out.put(answers)
+        else:
+            self._take_lines(now)
+
+    def postpone(self, size: int, now: float) -> None:
+        """Keep what the socket wrote to `room` for `go_on`."""
+        self._intake.postpone(size, microseconds(now))
+
     def receive(self, data: bytes, now: float) -> None:
-        """Take what the socket gave. Raises CloseSession where the connection must end."""
-        self._intake.feed(data)
-        self.go_on(now)
+        """The same for bytes from elsewhere."""
+        while data:
+            room = self.room()
+            piece, data = data[: len(room)], data[len(room) :]
+            room[: len(piece)] = piece
+            self.arrived(len(piece), now)
 
     def go_on(self, now: float) -> None:
-        """Answer as many lines as the budget pays for; the rest waits for `throttled_for`."""
-        try:
-            while (line := self._intake.next_line(now)) is not None:
-                self._take_line(line, now)
-        except ForeignProtocol as foreign:
-            self._conduct.offend(STRIKE if foreign.strike else 0, now)
-            raise CloseSession(str(foreign)) from foreign
-        except (LineTooLong, MalformedLine) as malformed:
-            self._conduct.offend(STRIKE, now)
-            raise CloseSession(str(malformed)) from malformed
+        """Answer what waited for budget, as far as that reaches now."""
+        self.room()
+        self.arrived(0, now)
 
     @property
     def is_throttled(self) -> bool:
-        """Lines are waiting for budget: nothing more should be read from the socket."""
+        """Lines are waiting: nothing more should be read from the socket."""
         return self._intake.is_throttled
 
     @property
     def throttled_for(self) -> float:
-        """Seconds until a waiting line can be paid for."""
+        """Seconds until a waiting line can be taken."""
         return self._intake.throttled_for
-
-    def take_outgoing(self) -> bytes:
-        """What must be written now, in order."""
-        out = b"".join(self._out)
-        self._out.clear()
-        return out
 
     # -- from the pool ---------------------------------------------------------------------
 
     def send_job(self, job: Job, clean_jobs: bool, now: float) -> None:
         """Give the rig a job, and before it the difficulty if that has changed."""
-        if not self.is_ready or self._job_id == job.job_id:
+        rig, state, site = self.rig, self.rig.state, self.site
+        if not self._is_ready or (self.has_job and state.newest == job.number):
             return
-        rig, site = self.rig, self._site
-        assert rig.payee is not None
-        if job.job_id in rig.sent:
+        if state.weight_of(job.number) is not None:
             self.wants_refresh = True
             return
-        variant = site.pool.variant(job.work, rig.payee.script_pubkey)
-        if variant is None:
-            self._job_id = None  # its coinbase layout is being proved; the server offers it then
+        assert rig.payee is not None
+        if not site.pool.offers(job.work, rig.payee):
+            self._lacks_job = True  # its coinbase layout is being proved: it is offered then
+            self._renew_plainness()
             return
 
+        self._look(now)
         self.difficulty.adjust(now)
         weight = min(self.difficulty.weight, job.work.weight_limit)
         # A template's required bits cut into the mask: a rig that rolls hears of it first.
         if (before := rig.mask) and rig.grant(job.work.version_mask) not in (0, before):
-            self._out.append(wire.set_version_mask(rig.mask))
-        if weight != self._announced:
-            self._out.append(encode_set_difficulty(site.network.scale.wire(weight)))
-            self._announced = weight
-        is_other_block = job.work.generation != self._generation
-        self._out.append(job.notify(variant, clean_jobs or is_other_block))
-        self._job_id = job.job_id
-        self._generation = job.work.generation
+            self.out.put(wire.set_version_mask(rig.mask))
+        if weight != state.weight:
+            self.out.put(encode_set_difficulty(site.network.scale.wire(weight)))
+            state.weight = weight
+        self.out.put(job.notify(rig.payee, clean_jobs or self._is_on_other_block(job)))
+        state.remember(job.number, weight)
         self.wants_refresh = False
-        rig.remember(SentJob(job, weight), variant)
+        if self._lacks_job:
+            self._lacks_job = False
+            self._renew_plainness()
+            self._look_again(now)
 
     @property
     def has_job(self) -> bool:
-        return self._job_id is not None
+        return not self._lacks_job
+
+    @property
+    def is_ready(self) -> bool:
+        """Subscribed and authorized."""
+        return self._is_ready
+
+    @property
+    def worker_name(self) -> str:
+        """The first one; empty before there is one."""
+        return self.rig.workers[0].name if self.rig.workers else ""
+
+    @property
+    def wants_refresh(self) -> bool:
+        """It needs another job soon: its difficulty or its mask has changed."""
+        return self._wants_refresh
+
+    @wants_refresh.setter
+    def wants_refresh(self, wanted: bool) -> None:
+        self._wants_refresh = wanted
+        self._renew_plainness()
+
+    def _is_on_other_block(self, job: Job) -> bool:
+        """Whether what the rig has now is not of this job's previous block."""
+        newest = None if self._lacks_job else self.rig.state.newest
+        last = None if newest is None else self.site.pool.job(f"{newest:08x}")
+        return last is None or last.work.generation != job.work.generation
+
+    def _renew_plainness(self) -> None:
+        """A plain session is sent a job like thousands of others, past `send_job`."""
+        waits = self._lacks_job or self._wants_refresh
+        self.rig.state.is_plain = not waits and not self.site.is_strict
+        if waits and self._is_ready:
+            self.site.waiting.add(self)
+        else:
+            self.site.waiting.discard(self)
 
     def show_message(self, text: str) -> None:
         """Tell the rig's owner, where the firmware is known to take it (ckpool's rule)."""
-        if self.is_ready and "gminer" in self.user_agent:
-            self._out.append(wire.show_message(text))
+        if self._is_ready and "gminer" in self.user_agent:
+            self.out.put(wire.show_message(text))
 
     # -- from the clock --------------------------------------------------------------------
 
     def on_time(self, now: float) -> None:
-        """Look at vardiff and at the deadlines, about once a second. Raises CloseSession."""
-        if self._intake.unfinished_for(now) > LINE_DEADLINE:
-            self._conduct.offend(STRIKE, now)
+        """Look at vardiff and at the deadlines: when the gate says that one is due, or earlier.
+        Raises CloseSession."""
+        intake = self._intake
+        if intake.has_unfinished and now - intake.unfinished_since > LINE_DEADLINE:
+            self.conduct.offend(STRIKE, now)
             raise CloseSession(f"no whole line in {LINE_DEADLINE:.0f} s")
         age = now - self.connected_at
         if age > LINE_DEADLINE and self.rig.extranonce1 is None and self.rig.payee is None:
             raise CloseSession(f"neither subscribed nor authorized in {LINE_DEADLINE:.0f} s")
-        if age > AUTHORIZE_DEADLINE and not self.is_ready:
+        if age > AUTHORIZE_DEADLINE and not self._is_ready:
             raise CloseSession(f"not authorized in {AUTHORIZE_DEADLINE:.0f} s")
         if now - self.last_line > IDLE_LIMIT:
             raise CloseSession("idle")
-        if self.has_job and self.difficulty.should_change(now):
+        if self.has_job and self._look(now):
             self.wants_refresh = True
+        self._look_again(now)
+
+    @property
+    def last_line(self) -> float:
+        """When the rig last said anything, in Unix time."""
+        return self.rig.state.last_line_us / 1_000_000
+
+    @property
+    def unread(self) -> bytes:
+        """Bytes that wait for the rest of their line, or for budget."""
+        return self._intake.unread
+
+    def go_on_as(self, has_job: bool, unread: bytes, now: float) -> None:
+        """This session was another process's; it goes on as it was, and says nothing."""
+        room = self.room()
+        room[: len(unread)] = unread
+        self._intake.postpone(len(unread), microseconds(now))
+        self._is_ready = self.rig.extranonce1 is not None and self.rig.payee is not None
+        self._intake.is_open = self.rig.state.is_open = self._is_ready
+        self._intake.is_checked = True
+        if self._is_ready:
+            self.site.gatekeeper.started_working(self.address)
+        self._lacks_job = not has_job
+        self._renew_plainness()
+        self._look_again(now)
 
     def closed(self, reason: str, now: float) -> None:
         """The connection is gone: give back what it held."""
-        if self.rig.extranonce1 is not None:
-            self._site.extranonces.release(self.rig.extranonce1, now)
-            self._site.departed.leave(self._former or self.rig, now)
-        if self.is_ready:
-            self._site.gatekeeper.stopped_working(self.address)
-            self._site.emit(RigDisconnected(self.peer, self.worker_name, reason))
+        rig = self.rig
+        if rig.extranonce1 is not None:
+            self.site.extranonces.release(rig.extranonce1, now)
+            remains = remains_of(rig) or self.remains
+            if remains is not None:
+                self.site.departed.leave(rig.extranonce1, remains, now)
+        self.report_refused()
+        self.site.waiting.discard(self)
+        rig.state.close()
+        if self._is_ready:
+            self.site.gatekeeper.stopped_working(self.address)
+            self.site.emit(RigDisconnected(self.peer, self.worker_name, reason))
+
+    def report_refused(self) -> None:
+        """Tell the books what was refused since the last time; about once a minute and at close."""
+        rig = self.rig
+        for index, worker in enumerate(rig.workers):
+            counts = rig.state.take_rejects(index)
+            if not any(counts):
+                continue
+            by_cause = {verdict: counts[NUMBER[verdict]] for verdict in Verdict}
+            is_known = any(rig.state.worker_ids(index))
+            self.site.refused(
+                RefusedShares(
+                    worker.payee.account if is_known else "",
+                    worker.payee.script_pubkey,
+                    worker.name,
+                    rig.tier,
+                    {verdict: count for verdict, count in by_cause.items() if count},
+                )
+            )
+
+    def ask_refresh(self, is_needed: bool) -> None:
+        """Content is never sent twice under two ids: what changes goes out with a fresh job."""
+        if is_needed and self._is_ready:
+            self.wants_refresh = True
+
+    def _look(self, now: float) -> bool:
+        """Show vardiff what came since it last looked; whether it wishes another difficulty."""
+        return self.difficulty.look(self.rig.state.work, now)
+
+    def _look_again(self, now: float) -> None:
+        """Have the gate call for the next look, or for the next deadline."""
+        state, waits = self.rig.state, [self.last_line + IDLE_LIMIT]
+        if self._intake.has_unfinished:
+            waits.append(self._intake.unfinished_since + LINE_DEADLINE)
+        if not self._is_ready:
+            waits += (self.connected_at + LINE_DEADLINE, self.connected_at + AUTHORIZE_DEADLINE)
+        if self.has_job and self.difficulty.runs:
+            waits.append(now + LOOK_INTERVAL)
+        # Deadlines are "more than" so long ago.
+        state.wake_us = min(microseconds(when) for when in waits if when >= now) + 1_000
+        state.wake_shares = state.shares + LOOK_SHARES if self.difficulty.runs else _NEVER
 
     # -- lines -----------------------------------------------------------------------------
+
+    def _take_lines(self, now: float) -> None:
+        """Answer as many lines as the budget pays for; the rest waits for `throttled_for`."""
+        intake, now_us = self._intake, microseconds(now)
+        try:
+            while (line := intake.next_line(now_us)) is not None:
+                self._take_line(line, now)
+        except ForeignProtocol as foreign:
+            self.conduct.offend(STRIKE if foreign.strike else 0, now)
+            raise CloseSession(str(foreign)) from foreign
+        except (LineTooLong, MalformedLine) as malformed:
+            self.conduct.offend(STRIKE, now)
+            raise CloseSession(str(malformed)) from malformed
+        if intake.has_unfinished:
+            self._look_again(now)  # the line's end has a deadline now
 
     def _take_line(self, line: bytes, now: float) -> None:
         message = parse_line(line)
         if message is None:
             return
-        self.last_line = now
+        self.rig.state.last_line_us = microseconds(now)
         if isinstance(message, Request):
             self._take_request(message, now)
         else:
@@ -222,22 +343,22 @@ class Session:
 
     def _take_request(self, request: Request, now: float) -> None:
         if request.method is None:
-            self._conduct.offend(MALFORMED_REQUEST, now)
+            self.conduct.offend(MALFORMED_REQUEST, now)
             return
         if request.method == "pong":
             return  # ESP-Miner's answer to a ping has a method and no result
         try:
             encoded_id = encode_id(request.id)
         except Refusal as refusal:
-            self._out.append(encode_error(b"null", refusal.code, refusal.text))
-            self._conduct.offend(MALFORMED_REQUEST, now)
+            self.out.put(encode_error(b"null", refusal.code, refusal.text))
+            self.conduct.offend(MALFORMED_REQUEST, now)
             return
 
-        answer, offence = self._answer(request, encoded_id, now)
+        reply, offence = answer(self, request, encoded_id, now)
         if request.wants_reply:
-            self._out.append(answer)
-        self._conduct.offend(offence, now)
-        if not self.is_ready and self.rig.extranonce1 is not None and self.rig.payee is not None:
+            self.out.put(reply)
+        self.conduct.offend(offence, now)
+        if not self._is_ready and self.rig.extranonce1 is not None and self.rig.payee is not None:
             self._begin(now)
 
     def _take_response(self, response: Response) -> None:
@@ -247,158 +368,19 @@ class Session:
 
     def _begin(self, now: float) -> None:
         """Subscribed and authorized: the first job, after the reply that made it so."""
-        self.is_ready = True
-        site = self._site
-        former, self._former = self._former, None
-        if former is not None:
-            self.rig.inherit(former)
+        self._is_ready = self._intake.is_open = self.rig.state.is_open = True
+        site = self.site
+        remains, self.remains = self.remains, None
+        if remains is not None:
+            remains.revive(self.rig)
         site.gatekeeper.started_working(self.address)
         site.emit(RigConnected(self.peer, self.worker_name, self.user_agent))
         if not self.user_agent:
-            self._out.append(wire.get_version())
+            self.out.put(wire.get_version())
+        self._renew_plainness()
         # A resumed rig counts its extranonce2 from 0 again: on a job it had it would repeat itself.
-        job = site.pool.refresh(now) if self._is_resumed else site.pool.current
+        job = site.pool.refresh(now) if self.is_resumed else site.pool.current
         if job is not None:
             self.send_job(job, True, now)
         if site.notice:
             self.show_message(site.notice)
-
-    # -- requests --------------------------------------------------------------------------
-
-    def _answer(self, request: Request, encoded_id: bytes, now: float) -> tuple[bytes, int]:
-        """The reply, and what the request costs as malformed input."""
-        method = request.method
-        handler = _HANDLERS.get(method) if type(method) is str else None
-        try:
-            if request.too_deep:
-                raise Refusal(ErrorCode.OTHER, "nesting is too deep")
-            if handler is None:
-                raise Refusal(ErrorCode.METHOD_NOT_FOUND, "Method not found")
-            return encode_result(encoded_id, handler(self, request.params, now)), 0
-        except Rejection as rejection:
-            return encode_error(encoded_id, rejection.code, rejection.text), 0
-        except Refusal as refusal:
-            result = b"false" if method == "mining.authorize" else b"null"
-            is_malformed = refusal.code == ErrorCode.OTHER or type(method) is not str
-            offence = MALFORMED_REQUEST if is_malformed else 0
-            return encode_error(encoded_id, refusal.code, refusal.text, result), offence
-
-    def _configure(self, params: Any, now: float) -> Any:
-        request = wire.read_configure(params)
-        mask = 0
-        if request.version_rolling_mask is not None:
-            self.rig.requested_mask = request.version_rolling_mask
-            current = self._site.pool.current
-            offered = current.work.version_mask if current else wire.VERSION_ROLLING_MASK
-            before, mask = self.rig.mask, self.rig.grant(offered)
-            self._ask_refresh(mask != before)
-        if request.minimum_difficulty is not None:
-            minimum = request.minimum_difficulty or None
-            self._ask_refresh(self.difficulty.set_minimum(minimum, now))
-        return wire.configure_result(request, mask)
-
-    def _subscribe(self, params: Any, now: float) -> Any:
-        """A second one gets the same answer: cpuminer repeats itself that way (rule 19)."""
-        request = wire.read_subscribe(params)
-        extranonces = self._site.extranonces
-        if self.rig.extranonce1 is None:
-            resumed = extranonces.resume(request.session_id, self.address)
-            if resumed is not None:
-                self._is_resumed = True
-                self._former = self._site.departed.take_back(resumed, now)
-            self.rig.extranonce1 = resumed or self._allot(now)
-            self.user_agent = request.user_agent
-        session_id = extranonces.session_id(self.rig.extranonce1, self.address)
-        return wire.subscribe_result(session_id, self.rig.extranonce1, wire.EXTRANONCE2_SIZE)
-
-    def _allot(self, now: float) -> bytes:
-        try:
-            return self._site.extranonces.allot(now)
-        except ExtranonceSpaceFull as exc:
-            raise CloseSession("every extranonce1 is in use") from exc
-
-    def _authorize(self, params: Any, now: float) -> Any:
-        try:
-            request = wire.read_authorize(params)
-            payee = self._payee(request)
-        except Refusal:
-            self._conduct.refused_authorize(now)
-            raise
-        if self.rig.payee is None:
-            self.rig.payee = payee
-            self.worker_name = request.worker_name
-            self.difficulty.set_wishes(read_password(request.password), now)
-        self.rig.workers[request.worker_name] = payee
-        return True
-
-    def _payee(self, request: wire.Authorize) -> Payee:
-        rig, payees = self.rig, self._site.payees
-        if request.worker_name not in rig.workers and len(rig.workers) >= MAX_WORKERS:
-            raise Refusal(ErrorCode.UNAUTHORIZED, f"more than {MAX_WORKERS} workers")
-        payee = payees.payee(request.account)
-        if rig.payee and payee.account != rig.payee.account and payees.one_account_per_connection:
-            raise Refusal(ErrorCode.UNAUTHORIZED, "this connection mines for another account")
-        return payee
-
-    def _suggest_difficulty(self, params: Any, now: float) -> Any:
-        return self._suggest(wire.read_suggested_difficulty(params), now)
-
-    def _suggest_target(self, params: Any, now: float) -> Any:
-        return self._suggest(wire.read_suggested_target(params), now)
-
-    def _suggest(self, difficulty: Fraction, now: float) -> Any:
-        if difficulty:  # 0 is "no wish"
-            self._ask_refresh(self.difficulty.suggest(difficulty, now))
-        return True
-
-    def _say_true(self, params: Any, now: float) -> Any:
-        """Anything but true or an object counts as a rejected share in old firmware (rule 8)."""
-        return True
-
-    def _not_supported(self, params: Any, now: float) -> Any:
-        """A block's transactions are megabytes: not for whoever asks."""
-        raise Rejection(ErrorCode.OTHER, "Not supported")
-
-    def _submit(self, params: Any, now: float) -> Any:
-        verdicts = self._site.totals.verdicts
-        try:
-            submit = wire.read_submit(params, wire.EXTRANONCE2_SIZE)
-        except Refusal:
-            verdicts[Verdict.MALFORMED] += 1
-            self.rig.rejected += 1
-            raise
-        judgement = judge(self._site, self.rig, submit, now)
-        verdicts[judgement.verdict] += 1
-        if judgement.verdict is Verdict.ACCEPTED:
-            self._conduct.worked()
-            weight = self.rig.sent[submit.job_id].weight
-            self._ask_refresh(self.difficulty.share(weight, now))
-            return True
-        self.rig.rejected += 1
-        if judgement.verdict is Verdict.LOW_DIFFICULTY:
-            self._conduct.junk(now)
-        code, text = REJECTION[judgement.verdict]
-        raise Rejection(code, judgement.reason or text)
-
-    # -- inside ----------------------------------------------------------------------------
-
-    def _ask_refresh(self, is_needed: bool) -> None:
-        """Content is never sent twice under two ids: what changes goes out with a fresh job."""
-        if is_needed and self.is_ready:
-            self.wants_refresh = True
-
-
-_Handler = Callable[[Session, Any, float], Any]
-
-_HANDLERS: dict[str, _Handler] = {
-    "mining.configure": Session._configure,
-    "mining.subscribe": Session._subscribe,
-    "mining.authorize": Session._authorize,
-    "mining.suggest_difficulty": Session._suggest_difficulty,
-    "mining.suggest_target": Session._suggest_target,
-    "mining.extranonce.subscribe": Session._say_true,
-    "mining.multi_version": Session._say_true,
-    "mining.get_transactions": Session._not_supported,
-    "mining.get_txnhashes": Session._not_supported,
-    "mining.submit": Session._submit,
-}

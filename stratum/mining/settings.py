@@ -24,6 +24,7 @@ class TierSettings:
     difficulty: float = 1024.0
     min_difficulty: float = 1.0
     vardiff: bool = True
+    max_difficulty: float = 0.0  # 0: none
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Choose each rig's difficulty so that its shares arrive at a steady rate.
 
-A Vardiff is told of shares and of time, and answers a new weight or None; the session decides
+A Vardiff is told of work and of time, and answers a new weight or None; the session decides
 when to announce it, and a job keeps the difficulty it was sent with, so no change ever costs a
 share. Shares are counted in units of the weight now in force: a late share of an easier job
 counts for what it proves. Time alone is evidence too: a rig that goes quiet falls without one.
@@ -80,15 +80,15 @@ class Vardiff:
         self._shares = self._fall = self._rise = 0.0
         self._since = self._fall_since = self._rise_since = now
 
-    def share(self, weight: int) -> None:
-        """An accepted share of this weight."""
+    def work(self, weight: int) -> None:
+        """Accepted shares of this weight together."""
         shares = weight / self.weight
         self._shares += shares
         self._fall += shares
         self._rise += shares
 
     def wish(self, now: float) -> int | None:
-        """The weight it should be, None while the present one will do. Call it at least each s."""
+        """The weight it should be, None while the present one will do. Call it every few s."""
         ratio = self._step(now) or self._trim(now)
         if ratio is None:
             return None

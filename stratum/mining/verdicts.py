@@ -23,6 +23,9 @@ class Verdict(StrEnum):
     LIMITED = "limited"
 
 
+#: The place of each in tables of counters, those of the gate in C above all.
+NUMBER: dict[Verdict, int] = {verdict: number for number, verdict in enumerate(Verdict)}
+
 #: Code and text of every rejection. No client reads the number, people read the text.
 REJECTION: dict[Verdict, tuple[int, str]] = {
     Verdict.STALE: (ErrorCode.JOB_NOT_FOUND, "Stale share"),

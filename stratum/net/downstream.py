@@ -1,167 +1,49 @@
 """The Stratum server: listeners, one connection per rig, jobs to everyone.
 
-The connection knows sockets and nothing else: bytes go to its Session, bytes come back from it.
-The Server owns the set of connections and one timer for all of them, and writes a job to each;
-what a job is and who wants one is `mining`'s business.
+The Server owns the connections and one timer for all of them, and writes a job to each; what a
+job is and who wants one is `mining`'s business. A new tip is written to everyone before anything
+else runs. An ordinary job is written in slices with a pause between them, so that shares are
+answered meanwhile.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import socket
-import struct
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
-from typing import cast
+from functools import partial
+from heapq import heappop, heappush
+from itertools import count
 
-from stratum.mining.conduct import CloseSession
-from stratum.mining.jobs import Job
+from stratum.mining.jobs import Job, microseconds
 from stratum.mining.session import Session
 from stratum.mining.settings import TierSettings
 from stratum.mining.site import Site
+from stratum.net.connection import Connection
+from stratum.net.spread import Spread
 
 logger = logging.getLogger(__name__)
 
-#: A rig that does not read is dropped at either of these (ckpool: 60 s).
-MAX_QUEUED = 256 * 1024
-WRITE_STALL = 60.0
-
-BACKLOG = 1024
+#: Ten thousand rigs that come back at once wait in the kernel, not with an error (net.core.
+#: somaxconn may cut it).
+BACKLOG = 16384
 TICK = 1.0
 
-#: RST instead of FIN: some firmware never notices a polite end (pools.md §5.3).
-_LINGER_OFF = struct.pack("ii", 1, 0)
+#: Handshakes for each turn of the loop while rigs come in a storm: some 4 ms, then those at work
+#: are served.
+GREETINGS = 32
+
+#: Seconds in which every session's refused shares are reported once.
+REPORT_INTERVAL = 60
 
 #: TCP keepalive 60/10/3: a dead peer is noticed after 90 s (wire.md §4).
 _KEEPALIVE = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3))
 
-
-class Connection(asyncio.Protocol):
-    """One rig's socket."""
-
-    __slots__ = (
-        "_last_progress",
-        "_queued",
-        "_server",
-        "_throttle",
-        "_tier",
-        "_transport",
-        "reason",
-        "session",
-    )
-
-    def __init__(self, server: Server, tier: int) -> None:
-        self._server = server
-        self._tier = tier
-        self._throttle: asyncio.TimerHandle | None = None
-        self._queued = 0
-        self._last_progress = server.clock()
-        self.reason = "closed by the rig"
-        self.session: Session | None = None
-
-    # -- asyncio's calls -------------------------------------------------------------------
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # uvloop's transports are asyncio's in everything but the base class.
-        self._transport = cast(asyncio.Transport, transport)
-        refusal = self._server.admit(self, self._tier, self._transport)
-        if refusal is not None:
-            logger.debug("connection refused: %s", refusal)
-            self._transport.abort()
-
-    def data_received(self, data: bytes) -> None:
-        session = self.session
-        if session is not None:
-            self._run(session.receive, data)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if self._throttle is not None:
-            self._throttle.cancel()
-        if self.session is not None:
-            self._server.lost(self, self.session)
-
-    # -- the server's calls ----------------------------------------------------------------
-
-    def flush(self) -> None:
-        """Write what the session has to say."""
-        assert self.session is not None
-        out = self.session.take_outgoing()
-        if out and not self._transport.is_closing():
-            self._transport.write(out)
-            self._drop_if_not_reading()
-
-    def on_time(self, now: float) -> None:
-        """Deadlines of the session, and of a rig that does not read what it is sent."""
-        queued = self._transport.get_write_buffer_size()
-        if not queued or queued < self._queued:
-            self._last_progress = now
-        self._queued = queued
-        if queued and now - self._last_progress > WRITE_STALL:
-            self.abort(f"read nothing for {WRITE_STALL:.0f} s")
-        elif self.session is not None and not self._transport.is_closing():
-            self._run(self.session.on_time)
-
-    def give(self, job: Job, clean_jobs: bool) -> None:
-        """Send a job; a rig that can't take it must not keep the others waiting."""
-        if self.session is not None and not self._transport.is_closing():
-            self._run(self.session.send_job, job, clean_jobs)
-
-    def show(self, text: str) -> None:
-        """A message for the rig's display."""
-        if self.session is not None:
-            self.session.show_message(text)
-            self.flush()
-
-    def abort(self, reason: str) -> None:
-        """End it with RST, so that the rig notices at once and goes elsewhere."""
-        self.reason = reason
-        sock = self._transport.get_extra_info("socket")
-        if sock is not None:
-            with contextlib.suppress(OSError):
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_OFF)
-        self._transport.abort()
-
-    # -- inside ----------------------------------------------------------------------------
-
-    def _drop_if_not_reading(self) -> None:
-        queued = self._transport.get_write_buffer_size()
-        if queued > MAX_QUEUED:
-            self.abort(f"{queued} bytes unread")
-
-    def _run(self, step: Callable[..., None], *arguments: object) -> None:
-        """One step of the session, and what follows from it."""
-        session = self.session
-        assert session is not None
-        try:
-            step(*arguments, self._server.clock())
-        except CloseSession as closing:
-            self.flush()
-            self.reason = str(closing)
-            self._transport.close()
-        except Exception:
-            # Our bug, this rig's misfortune: the others must not pay for it.
-            logger.exception("session of %s failed", session.peer)
-            self.abort("internal error")
-        else:
-            self.flush()
-            self._throttle_if_needed(session)
-
-    def _throttle_if_needed(self, session: Session) -> None:
-        if not session.is_throttled or self._throttle or self._transport.is_closing():
-            return
-        self._transport.pause_reading()
-        loop = asyncio.get_running_loop()
-        self._throttle = loop.call_later(max(session.throttled_for, 0.01), self._go_on)
-
-    def _go_on(self) -> None:
-        self._throttle = None
-        if self.session is None or self._transport.is_closing():
-            return
-        self._run(self.session.go_on)
-        if self._throttle is None and not self._transport.is_closing():
-            self._transport.resume_reading()
+#: Where the bytes of a connection go that was not let in.
+_SCRATCH = 4096
 
 
 class Server:
@@ -177,8 +59,18 @@ class Server:
         self._site = site
         self._tiers = tuple(tiers)
         self._listeners: list[asyncio.Server] = []
-        self._connections: set[Connection] = set()
+        self._seats: list[Connection | None] = []  # by the slot of their session in the gate
+        self._spread: Spread | None = None
         self._is_closed_to_rigs = False
+        self._greeted = 0
+        self._turn: deque[Connection] = deque()  # waiting for theirs
+        self._budgets: list[tuple[float, int, Connection]] = []  # waiting for budget; a heap
+        self._numbers = count()
+        self._budget_timer: asyncio.TimerHandle | None = None
+        self._ticks = 0
+        self.stalled: set[Connection] = set()
+        self.held: set[Connection] = set()  # under `strict`, replies wait for the log
+        self.scratch = memoryview(bytearray(_SCRATCH))
         self.clock = clock
 
     # -- life ------------------------------------------------------------------------------
@@ -189,11 +81,7 @@ class Server:
         for index, tier in enumerate(self._tiers):
             try:
                 listener = await loop.create_server(
-                    lambda index=index: Connection(self, index),
-                    tier.host or None,
-                    tier.port,
-                    reuse_address=True,
-                    backlog=BACKLOG,
+                    partial(Connection, self, index), sock=await _listener(tier), backlog=BACKLOG
                 )
             except OSError as exc:
                 await self.stop()
@@ -217,6 +105,7 @@ class Server:
         listeners, self._listeners = self._listeners, []
         for listener in listeners:
             listener.close()
+        self._spread = None
         self.close_all("the pool is stopping")
         for listener in listeners:
             await listener.wait_closed()
@@ -230,28 +119,47 @@ class Server:
 
     def broadcast(self, job: Job, clean_jobs: bool) -> None:
         """Write a job to every rig; nothing else runs meanwhile."""
-        for connection in self._connections:
-            connection.give(job, clean_jobs)
+        self._spread = None
+        spread = Spread(self._site, self._seats, job, clean_jobs)
+        spread.write_all()
+
+    def spread(self, job: Job) -> None:
+        """Write a job on the same block to every rig, with time for shares in between."""
+        self._spread = Spread(self._site, self._seats, job, False)
+        self._write_slice(self._spread)
 
     def tick(self) -> None:
         """Once a second."""
         now = self.clock()
-        for connection in self._connections:
-            connection.on_time(now)
-        waiting = [c for c in self._connections if c.session and c.session.wants_refresh]
-        job = self._site.pool.refresh(now) if waiting else None
+        for slot in self._site.gate.due(microseconds(now)):
+            connection = self._seats[slot]
+            assert connection is not None
+            connection.on_time()
+        for connection in tuple(self.stalled):
+            connection.check_stall(now)
+        self._report_refused()
+
+        job = self._site.pool.refresh(now) if self._site.waiting else None
         if job is not None:
-            for connection in waiting:
-                connection.give(job, False)
+            for session in tuple(self._site.waiting):
+                if session.has_job:
+                    self._of(session).give(job, False)
         self.offer()
 
     def offer(self) -> None:
         """Give the present job to rigs that have none, e.g. after their layout was proved."""
         job = self._site.pool.current
         if job is not None:
-            for connection in self._connections:
-                if connection.session is not None and not connection.session.has_job:
-                    connection.give(job, True)
+            for session in tuple(self._site.waiting):
+                if not session.has_job:
+                    self._of(session).give(job, True)
+
+    def synced(self) -> None:
+        """The log has more on disk: under `strict`, replies may have waited for that."""
+        held, self.held = self.held, set()
+        for connection in held:
+            if connection.session is not None:
+                connection.flush()
 
     def show_message(self, text: str) -> None:
         for connection in self._connections:
@@ -259,12 +167,19 @@ class Server:
 
     def close_all(self, reason: str) -> None:
         """RST to every rig."""
-        for connection in tuple(self._connections):
+        for connection in self._connections:
             connection.abort(reason)
 
     def refuse_rigs(self, refuse: bool) -> None:
         """Without work new connections are closed, so that rigs try their backup pools."""
         self._is_closed_to_rigs = refuse
+
+    def report_refused(self) -> None:
+        """Tell the books of every refused share that they have not heard of."""
+        for connection in self._connections:
+            if connection.session is not None:
+                connection.session.report_refused()
+        self._site.report_nobodys()
 
     @property
     def sessions(self) -> list[Session]:
@@ -272,9 +187,9 @@ class Server:
 
     # -- what connections tell -------------------------------------------------------------
 
-    def admit(self, connection: Connection, tier: int, transport: asyncio.Transport) -> str | None:
+    def admit(self, connection: Connection, tier: int) -> str | None:
         """Take a new connection in, or say why not."""
-        peername = transport.get_extra_info("peername")
+        peername = connection.transport.get_extra_info("peername")
         if peername is None:
             return "gone already"
         if self._is_closed_to_rigs:
@@ -284,25 +199,118 @@ class Server:
         if refusal is not None:
             return refusal
 
-        _tune(transport.get_extra_info("socket"))
         self._site.gatekeeper.connected(address)
         peer = f"{address}:{peername[1]}"
-        connection.session = Session(self._site, tier, self._tiers[tier], peer, address, now)
-        self._connections.add(connection)
+        session = Session(self._site, tier, self._tiers[tier], peer, address, now)
+        connection.session = session
+        slot = session.rig.state.slot
+        self._seats.extend([None] * (slot + 1 - len(self._seats)))
+        self._seats[slot] = connection
         return None
 
     def lost(self, connection: Connection, session: Session) -> None:
-        self._connections.discard(connection)
+        self._seats[session.rig.state.slot] = None
+        self.held.discard(connection)
+        connection.session = None
         session.closed(connection.reason, self.clock())
         self._site.gatekeeper.disconnected(session.address)
 
+    @property
+    def is_busy(self) -> bool:
+        """Enough strangers were greeted in this turn of the loop; asking counts as one more."""
+        if self._greeted == 0:
+            asyncio.get_running_loop().call_soon(self._next_turn)
+        self._greeted += 1
+        return self._greeted > GREETINGS
 
-def _tune(sock: socket.socket | None) -> None:
-    """Small lines at once, and a dead peer noticed."""
-    if sock is None:
-        return
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in _KEEPALIVE:
-        if hasattr(socket, name):
-            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+    def wait(self, connection: Connection, seconds: float) -> None:
+        """Call its `go_on` after so long; at 0 in one of the loop's next turns."""
+        loop = asyncio.get_running_loop()
+        if not seconds:
+            self._turn.append(connection)
+            if self._greeted == 0:
+                self._greeted = 1
+                loop.call_soon(self._next_turn)
+            return
+        heappush(self._budgets, (loop.time() + seconds, next(self._numbers), connection))
+        if self._budget_timer is None or self._budgets[0][2] is connection:
+            self._set_budget_timer(loop)
+
+    # -- inside ----------------------------------------------------------------------------
+
+    @property
+    def _connections(self) -> list[Connection]:
+        return [connection for connection in self._seats if connection is not None]
+
+    def _of(self, session: Session) -> Connection:
+        connection = self._seats[session.rig.state.slot]
+        assert connection is not None
+        return connection
+
+    def _next_turn(self) -> None:
+        """Those who waited go first; strangers who come in this turn find what is left of it."""
+        self._greeted = 0
+        for _ in range(min(GREETINGS, len(self._turn))):
+            self._turn.popleft().go_on()
+            self._greeted += 1
+        if self._greeted:
+            asyncio.get_running_loop().call_soon(self._next_turn)
+
+    def _set_budget_timer(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._budget_timer is not None:
+            self._budget_timer.cancel()
+        self._budget_timer = loop.call_at(self._budgets[0][0], self._serve_budgets)
+
+    def _serve_budgets(self) -> None:
+        self._budget_timer = None
+        loop = asyncio.get_running_loop()
+        while self._budgets and self._budgets[0][0] <= loop.time():
+            heappop(self._budgets)[2].go_on()
+        if self._budgets:
+            self._set_budget_timer(loop)
+
+    def _write_slice(self, spread: Spread) -> None:
+        if self._spread is not spread:
+            return  # something newer is under way
+        pause = spread.write_slice()
+        if pause:
+            asyncio.get_running_loop().call_later(pause, self._write_slice, spread)
+        else:
+            self._spread = None
+
+    def _report_refused(self) -> None:
+        """A share of the sessions each second, all of them in a minute."""
+        turn = self._ticks % REPORT_INTERVAL
+        self._ticks += 1
+        for connection in self._seats[turn::REPORT_INTERVAL]:
+            if connection is not None and connection.session is not None:
+                connection.session.report_refused()
+        if not turn:
+            self._site.report_nobodys()
+
+
+async def _listener(tier: TierSettings) -> socket.socket:
+    """A bound socket. What is set on it holds for every connection that it accepts: small lines
+    at once, and a dead peer noticed."""
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(
+        tier.host or None, tier.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )
+    # Without a host: IPv6's any address, which takes IPv4 too, where there is IPv6.
+    family, kind, protocol, _, address = max(found, key=lambda each: each[0] == socket.AF_INET6)
+    sock = socket.socket(family, kind, protocol)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(bool(tier.host)))
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in _KEEPALIVE:
+            if hasattr(socket, name):
+                sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+        sock.setblocking(False)
+        sock.bind(address)
+    except OSError:
+        sock.close()
+        raise
+    return sock

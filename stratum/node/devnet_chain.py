@@ -81,10 +81,21 @@ class Entry:
 class DevChain:
     """A tree of valid blocks and its best tip. Every block but genesis carries `nbits`."""
 
-    def __init__(self, known: Mapping[bytes, KnownTransaction], nbits: int = EASIEST_NBITS) -> None:
-        """`known` maps txids to the transactions that may be mined; it may grow."""
+    def __init__(
+        self,
+        known: Mapping[bytes, KnownTransaction],
+        nbits: int = EASIEST_NBITS,
+        *,
+        needs_work: bool = True,
+    ) -> None:
+        """`known` maps txids to the transactions that may be mined; it may grow.
+
+        Without `needs_work` unsolved blocks are taken too: a load test wants new tips on command
+        and a difficulty that none of its shares meets.
+        """
         self.nbits = nbits
         self.target = target_from_nbits(nbits)
+        self._needs_work = needs_work
         self._known = known
         self._watchers: list[Callable[[], None]] = []
         self._confirmed_by: defaultdict[bytes, set[bytes]] = defaultdict(set)
@@ -135,7 +146,7 @@ class DevChain:
         if block.header.block_hash in self._entries:
             return "duplicate"
         try:
-            entry = self._check(data, block, now, proof_of_work=True)
+            entry = self._check(data, block, now, proof_of_work=self._needs_work)
         except BlockRefused as refusal:
             return refusal.reason
 

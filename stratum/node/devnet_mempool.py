@@ -29,9 +29,12 @@ _NEWEST = 50  # a child's parent is one of these
 class DevMempool:
     """Invents transactions; `known` is what a DevChain accepts in its blocks."""
 
-    def __init__(self, rate_per_s: float = 2.0, seed: int = 1) -> None:
+    def __init__(
+        self, rate_per_s: float = 2.0, seed: int = 1, most_waiting: int = MOST_WAITING
+    ) -> None:
         self.known: dict[bytes, KnownTransaction] = {}
         self.rate_per_s = rate_per_s
+        self._most_waiting = most_waiting
         self._random = random.Random(seed)
         self._waiting: dict[bytes, KnownTransaction] = {}
         self._grown_until: float | None = None
@@ -47,7 +50,7 @@ class DevMempool:
 
     def add(self, count: int) -> None:
         """Add `count` transactions at once, as far as there is room."""
-        for _ in range(min(count, MOST_WAITING - len(self._waiting))):
+        for _ in range(min(count, self._most_waiting - len(self._waiting))):
             transaction = self._invent()
             self.known[transaction.txid] = transaction
             self._waiting[transaction.txid] = transaction

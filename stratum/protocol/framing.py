@@ -86,7 +86,7 @@ class LineReader:
         data = self._pending + data
         self._pending = b""
         if not self._checked:
-            self._checked = _check_first_bytes(data)
+            self._checked = check_first_bytes(data)
         if not self._checked:
             # Not even an empty line goes out yet: a PROXY v2 header begins with two of them.
             self._pending = data
@@ -104,7 +104,7 @@ class LineReader:
         self._pending = data[start:]
 
 
-def _check_first_bytes(data: bytes) -> bool:
+def check_first_bytes(data: bytes) -> bool:
     """Raise ForeignProtocol, or tell whether enough has come to be sure that it is none."""
     for start, what, strike in _SIGNATURES:
         if data.startswith(start):

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from stratum.cli.commands import app
 from stratum.ledger.log import Log
 
-COMMANDS = ("pool", "check", "mine", "demo")
+COMMANDS = ("pool", "check", "mine", "swarm", "demo")
 
 
 #: What the installed `baseload` does, in a process of its own.
@@ -83,6 +83,8 @@ def test_the_version_is_one_line(runner: CliRunner) -> None:
         ["check", "x.toml", "--nonsense"],
         ["mine", "stratum+tcp://127.0.0.1:1"],
         ["mine", "stratum+tcp://127.0.0.1:1", "-u", "x", "--processes", "0"],
+        ["swarm", "127.0.0.1:1", "--rate", "0"],
+        ["swarm", "127.0.0.1:1", "--window", "0"],
         ["demo", "--rigs", "many"],
         ["demo", "--listen", "127.0.0.1"],
         ["pool", "x.toml", "--log-level", "loud"],

@@ -81,7 +81,14 @@ def test_the_pool_example_explains_every_option_there_is() -> None:
     for settings in (NodeSettings, PayoutSettings, LimitSettings):
         for name in settings.__dataclass_fields__:
             assert re.search(rf"(?m)^#?{name} = |`{name} = ", text), name
-    for name in ("difficulty", "min_difficulty", "vardiff", "durability", "no_work_close_s"):
+    for name in (
+        "difficulty",
+        "min_difficulty",
+        "max_difficulty",
+        "vardiff",
+        "durability",
+        "no_work_close_s",
+    ):
         assert re.search(rf"(?m)^{name} = ", text), name
 
 

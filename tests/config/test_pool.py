@@ -218,7 +218,7 @@ _KEYS = {
     "node[].": ["url", "user", "password", "password_file", "cookie_file", "zmq_hashblock"],
     "payout.": ["scheme", "address", "unknown_worker", "coinbase_tag", "fee_bps", "reserve_bps",
                 "fee_descriptor", "reserve_descriptor", "carry_descriptor", "min_payout"],
-    "listen[].": ["address", "difficulty", "min_difficulty", "vardiff"],
+    "listen[].": ["address", "difficulty", "min_difficulty", "max_difficulty", "vardiff"],
     "limits.": ["lines_per_second", "connections_per_address", "ban_score"],
     "http.": ["listen"],
     "log.": ["durability"],

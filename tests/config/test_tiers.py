@@ -20,9 +20,15 @@ def test_a_tier_has_the_defaults_of_its_dataclass(document: Document) -> None:
 
 def test_every_option_of_a_tier_is_read(document: Document) -> None:
     document["listen"] = [
-        {"address": "[::1]:4444", "difficulty": 8, "min_difficulty": 0.5, "vardiff": False}
+        {
+            "address": "[::1]:4444",
+            "difficulty": 8,
+            "min_difficulty": 0.5,
+            "vardiff": False,
+            "max_difficulty": 64,
+        }
     ]
-    assert read_pool(document, {}).listen == (TierSettings("::1", 4444, 8.0, 0.5, False),)
+    assert read_pool(document, {}).listen == (TierSettings("::1", 4444, 8.0, 0.5, False, 64.0),)
 
 
 def test_a_low_difficulty_alone_lowers_the_floor_with_it(document: Document) -> None:
@@ -37,6 +43,28 @@ def test_a_floor_above_the_first_difficulty_is_refused(
     found = complaints(document)
     assert found.keys() == {"listen[1].min_difficulty"}
     assert "above the first difficulty of 1" in found["listen[1].min_difficulty"]
+
+
+def test_a_ceiling_below_the_first_difficulty_is_refused(
+    document: Document, complaints: Complaints
+) -> None:
+    document["listen"][0] |= {"difficulty": 8, "max_difficulty": 4}
+    found = complaints(document)
+    assert found.keys() == {"listen[0].max_difficulty"}
+    assert "below the first difficulty of 8" in found["listen[0].max_difficulty"]
+
+
+def test_a_ceiling_of_0_is_none(document: Document) -> None:
+    document["listen"][0]["max_difficulty"] = 0
+    assert read_pool(document, {}).listen == (TierSettings("127.0.0.1", 3333),)
+
+
+@pytest.mark.parametrize("value", [-1, True, "1", float("nan"), 2.0**-40, 2.0**40])
+def test_a_ceiling_that_can_not_be_is_refused(
+    document: Document, complaints: Complaints, value: object
+) -> None:
+    document["listen"][0]["max_difficulty"] = value
+    assert complaints(document).keys() == {"listen[0].max_difficulty"}
 
 
 @pytest.mark.parametrize("key", ["difficulty", "min_difficulty"])

@@ -11,11 +11,11 @@ from stratum.ledger.records import (
     BodyLeaf,
     RecordType,
     ShareRecord,
-    best_of,
     decode_body,
     encode_body,
     share_flags,
 )
+from stratum.units import best_of
 from tests.ledger.conftest import share
 
 

@@ -6,10 +6,9 @@ from hypothesis import strategies as st
 
 from stratum.bitcoin.target import difficulty_of_target
 from stratum.ledger.effects import CAUSES
-from stratum.ledger.records import best_of
 from stratum.ledger.rollups import Sum
 from stratum.ledger.statistics import KeptWork, Statistics, Tally, difficulty_of_best, lost_shares
-from stratum.units import HASHES_PER_DIFFICULTY, DifficultyScale
+from stratum.units import HASHES_PER_DIFFICULTY, DifficultyScale, best_of
 from tests.ledger.worksums import NOON, rejects, row
 
 

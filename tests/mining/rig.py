@@ -91,6 +91,9 @@ class Rig:
         """Send bytes as they are. A session that ends is noted in `closing`."""
         try:
             self.session.receive(data, self._clock())
+            # Past so many lines of one read the server gives others a turn.
+            while self.session.is_throttled and not self.session.throttled_for:
+                self.session.go_on(self._clock())
         except CloseSession as closing:
             self.closing = str(closing)
         return self.listen()
@@ -102,7 +105,7 @@ class Rig:
 
     def listen(self) -> list[Line]:
         """Take what the session has to say."""
-        return self.take(self.session.take_outgoing())
+        return self.take(self.session.out.take())
 
     def take(self, data: bytes) -> list[Line]:
         """Hear whole lines, from the session or from a socket."""

@@ -42,19 +42,17 @@ def test_wrong_names_are_free_up_to_a_number() -> None:
 
 def test_run_of_junk_ends_the_connection_unless_work_interrupts_it() -> None:
     conduct, keeper = _conduct()
-    for _ in range(MAX_JUNK_RUN - 1):
-        conduct.junk(0.0)
-    conduct.worked()
-    for _ in range(MAX_JUNK_RUN - 1):
-        conduct.junk(0.0)
+    for run in range(1, MAX_JUNK_RUN):
+        conduct.junk(run, 0.0)
+    conduct.junk(1, 0.0)
     with pytest.raises(CloseSession):
-        conduct.junk(0.0)
+        conduct.junk(MAX_JUNK_RUN, 0.0)
     assert keeper.refusal(HOST, 0.0) is None, "one strike, no ban"
 
 
 def test_ban_score_zero_is_no_limit() -> None:
     conduct, keeper = _conduct(0)
-    for _ in range(10 * MAX_JUNK_RUN):
-        conduct.junk(0.0)
+    for run in range(10 * MAX_JUNK_RUN):
+        conduct.junk(run, 0.0)
         conduct.offend(STRIKE, 0.0)
     assert keeper.refusal(HOST, 0.0) is None

@@ -18,7 +18,7 @@ def _gone(world: World) -> bytes:
 def test_jobs_of_a_broken_connection_are_given_back_once(world: World) -> None:
     extranonce1 = _gone(world)
     former = world.site.departed.take_back(extranonce1, world.now)
-    assert former is not None and len(former.sent) == 1
+    assert former is not None and len(former.jobs) == 12
     assert world.site.departed.take_back(extranonce1, world.now) is None
 
 
@@ -33,7 +33,7 @@ def test_later_departures_clear_away_older_ones(world: World) -> None:
     for _ in range(10):
         _gone(world)
         world.now += KEPT / 2
-    assert len(world.site.departed._rigs) == 2
+    assert len(world.site.departed._remains) == 2
 
 
 def test_memory_of_departed_rigs_is_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,26 +8,28 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stratum.bitcoin.coinbase import build_coinbase
+from stratum.bitcoin.coinbase import build_coinbase, coinbase_start, open_coinbase
 from stratum.bitcoin.networks import REGTEST
 from stratum.bitcoin.transaction import Output
-from stratum.mining.jobs import JOB_LIFETIME, MAX_REFRESHES, JobBook, Work, make_job, make_variant
+from stratum.mining.jobs import JOB_LIFETIME, MAX_REFRESHES, JobBook, Work, make_job, microseconds
+from stratum.mining.names import Payee
 from stratum.protocol.messages import swap_words
 from tests.mining.world import START, make_template, prevhash
 
 TEMPLATE = make_template(REGTEST, prevhash(1))
+OPEN = open_coinbase(1000, coinbase_start(1000, b"/x/", 12), 5, TEMPLATE.witness_commitment)
 
 
 def _work(book: JobBook, generation: int = 1, received: float = START) -> Work:
-    work = Work(book.new_work_id(), generation, TEMPLATE, 0x20000000, 0x1FFFE000, received, b"", 1)
+    work = Work(book.new_work_id(), generation, TEMPLATE, 0x20000000, 0x1FFFE000, received, OPEN, 1)
     book.add_work(work)
     return work
 
 
-def test_notification_is_head_fragment_and_tail() -> None:
-    work = Work(0xABC, 1, TEMPLATE, 0x20000004, 0x1FFFE000, START, b"", 1)
+def test_notification_is_head_payee_and_tail() -> None:
+    work = Work(0xABC, 1, TEMPLATE, 0x20000004, 0x1FFFE000, START, OPEN, 1)
     coinbase = build_coinbase(1000, b"/x/", 12, [Output(5, b"\x51")], TEMPLATE.witness_commitment)
-    line = make_job(work, 7, 0x6A1A5C2F, START).notify(make_variant(TEMPLATE, coinbase, "x"), True)
+    line = make_job(work, 7, 0x6A1A5C2F, START).notify(Payee("any", b"\x51"), True)
     assert line.endswith(b"true]}\n")
     assert json.loads(line) == {
         "id": None,
@@ -85,7 +87,7 @@ def test_job_names_its_work_and_nothing_else_does() -> None:
 
 def test_any_id_of_a_restored_work_names_it() -> None:
     book = JobBook(1)
-    work = Work(0xABC, 0, TEMPLATE, 0x20000000, 0, START, b"", 1, restored=True)
+    work = Work(0xABC, 0, TEMPLATE, 0x20000000, 0, START, OPEN, 1, restored=True)
     book.restore(work)
     assert book.find("000abc00") is book.find("000abcff") is work
     for other in ("000ABC00", "000abc0", "000abc000", "000abd00", "000abc0g"):
@@ -97,7 +99,7 @@ def test_any_id_of_a_restored_work_names_it() -> None:
 def test_restored_id_is_never_given_again_soon(first: int, distance: int) -> None:
     book = JobBook(first)
     work_id = (first + distance) % 2**24
-    book.restore(Work(work_id, 0, TEMPLATE, 0, 0, START, b"", 1, restored=True))
+    book.restore(Work(work_id, 0, TEMPLATE, 0, 0, START, OPEN, 1, restored=True))
     assert work_id not in [book.new_work_id() for _ in range(100)]
 
 
@@ -115,6 +117,6 @@ def test_jobs_past_their_lifetime_are_forgotten_with_their_work() -> None:
 def test_ntime_follows_the_nodes_clock_and_never_goes_below_mintime() -> None:
     book = JobBook(1)
     work = _work(book, received=START + 50)
-    assert work.ntime(START + 50) == TEMPLATE.curtime
-    assert work.ntime(START + 80.9) == TEMPLATE.curtime + 30
-    assert work.ntime(START) == TEMPLATE.curtime
+    assert work.ntime(microseconds(START + 50)) == TEMPLATE.curtime
+    assert work.ntime(microseconds(START + 80.9)) == TEMPLATE.curtime + 30
+    assert work.ntime(microseconds(START)) == TEMPLATE.curtime

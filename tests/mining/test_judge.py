@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 
 import hashing
+from stratum.bitcoin.coinbase import OpenCoinbase, payee_of
 from stratum.bitcoin.networks import MAIN
 from stratum.mining.jobs import Work
 from stratum.mining.judge import merged_version
 from stratum.mining.rig import RING_SIZE
 from stratum.mining.verdicts import Verdict
+from stratum.units import best_of
 from tests.mining.rig import MASK, Share, with_name
 from tests.mining.world import ALICE, BOB, START, World, make_template, prevhash
 
@@ -31,8 +33,8 @@ def test_share_that_meets_its_difficulty_is_accepted_and_recorded(world: World) 
     assert record.extranonce1 == rig.extranonce1
     assert record.extranonce2.hex() == share.extranonce2
     assert not record.meets_network_target and not world.found
-    assert world.site.totals.verdicts[Verdict.ACCEPTED] == 1
-    assert world.site.totals.weight == 16
+    assert world.site.verdicts[Verdict.ACCEPTED] == 1
+    assert world.gate.work == 16
 
 
 def test_record_holds_enough_to_hash_the_share_again(world: World) -> None:
@@ -42,16 +44,16 @@ def test_record_holds_enough_to_hash_the_share_again(world: World) -> None:
 
     (record,) = world.records
     work = world.kept[record.log_index]
-    variant = world.pool.unproven_variant(work, record.script_pubkey)
     checked = hashing.check_share(
-        variant.share_job,
+        work.share_job,
         record.extranonce1 + record.extranonce2,
         record.version,
         record.ntime,
         record.nonce,
         world.network.scale.target(record.weight).to_bytes(32, "little"),
+        payee_of(record.script_pubkey),
     )
-    assert checked.meets_share_target and checked.hash == record.block_hash
+    assert checked.meets_share_target and best_of(checked.hash) == record.best
 
 
 def test_same_share_again_is_a_duplicate_whatever_its_spelling(world: World) -> None:
@@ -200,7 +202,7 @@ def test_job_pushed_out_of_the_ring_is_unknown(world: World) -> None:
         world.refresh()
     assert rig.verdict(rig.mine(first, above=first.network_target)) == 21
     assert rig.verdict(rig.mine(second)) == 0
-    assert len(rig.session.rig.sent) == RING_SIZE
+    assert len(rig.session.rig.state.ring()) == RING_SIZE
 
 
 @pytest.mark.parametrize(
@@ -252,7 +254,7 @@ def test_share_that_the_log_has_no_room_for_is_refused(world: World) -> None:
     world.has_room = False
     reply = rig.submit(rig.mine())
     assert reply["error"][:2] == [20, "storage full"]
-    assert world.site.totals.weight == 0
+    assert world.gate.work == 0
 
 
 def test_every_verdict_is_counted(world: World) -> None:
@@ -262,11 +264,11 @@ def test_every_verdict_is_counted(world: World) -> None:
     rig.submit(share)
     rig.submit(rig.mine_low())
     rig.submit(replace(share, nonce="xyz"))
-    counted = {verdict: n for verdict, n in world.site.totals.verdicts.items() if n}
+    counted = {verdict: n for verdict, n in world.site.verdicts.items() if n}
     assert counted == dict.fromkeys(
         (Verdict.ACCEPTED, Verdict.DUPLICATE, Verdict.LOW_DIFFICULTY, Verdict.MALFORMED), 1
     )
-    assert rig.session.rig.rejected == 3
+    assert rig.session.rig.state.rejected == 3
 
 
 # -- version rolling -----------------------------------------------------------------------
@@ -323,4 +325,4 @@ def test_merging_is_what_or_and_xor_pools_do_while_the_jobs_bits_are_zero() -> N
 
 def _work(network: Any, version: int, mask: int) -> Work:
     template = make_template(network, bytes(32), version=version)
-    return Work(1, 0, template, version, mask, START, b"", 1)
+    return Work(1, 0, template, version, mask, START, OpenCoinbase(b"", b"", b"", False), 1)

@@ -10,21 +10,21 @@ from typing import Any
 import pytest
 
 from stratum.bitcoin.block import Block, parse_block
-from stratum.bitcoin.coinbase import Coinbase
+from stratum.bitcoin.coinbase import OpenCoinbase
 from stratum.bitcoin.merkle import merkle_root
 from stratum.bitcoin.networks import MAIN
 from stratum.bitcoin.target import hash_to_int, target_from_nbits
 from stratum.bitcoin.template import witness_commitment
 from stratum.events import BlockFound
 from stratum.mining.difficulty import MAX_WEIGHT
-from stratum.mining.jobs import Work, make_job, make_variant
+from stratum.mining.jobs import Work, make_job
 from stratum.mining.judge import judge
 from stratum.mining.names import Payee
-from stratum.mining.rate import RateMeter
-from stratum.mining.rig import RING_SIZE, Rig, SentJob
+from stratum.mining.rig import RING_SIZE, Rig
 from stratum.mining.verdicts import Verdict
 from stratum.protocol.downstream import read_submit
 from stratum.protocol.messages import swap_words
+from stratum.units import best_of
 from tests.mining.rig import MASK
 from tests.mining.world import ALICE, START, World, address, make_template
 
@@ -40,7 +40,7 @@ def test_accepted_block_is_whole_and_valid(world: World) -> None:
     found = _the_block(world)
     assert (found.height, found.worker_name) == (1001, ALICE + ".rig")
     assert world.records[0].meets_network_target
-    assert world.records[0].block_hash == found.block_hash
+    assert world.records[0].best == best_of(found.block_hash)
 
 
 def test_block_with_rolled_version_is_whole_and_valid(world: World) -> None:
@@ -211,19 +211,22 @@ def _real_job(vector: dict[str, Any]) -> tuple[World, Rig]:
         branch=tuple(bytes.fromhex(node) for node in branch),
     )
     mask = int(vector.get("mask") or "0", 16)
-    work = Work(1, 0, template, int(version, 16), mask, START, b"", MAX_WEIGHT)
-    coinbase = Coinbase(bytes.fromhex(coinb1), bytes.fromhex(coinb2), True)
-    variant = make_variant(template, coinbase, "p2wpkh")
+    # The real coinb2 as it is: nothing of it is left open for a payee.
+    coinbase = OpenCoinbase(bytes.fromhex(coinb1), bytes.fromhex(coinb2), b"", True)
+    work = Work(1, 0, template, int(version, 16), mask, START, coinbase, MAX_WEIGHT)
+    work.log_index = 0
     target = template.network_target
     weight = world.network.scale.weight_of_target(target)
 
     payee = Payee(address(1, MAIN), b"\x51")
-    rig = Rig(0, RateMeter(START), bytes.fromhex(vector["extranonce1"]))
-    rig.payee = payee
-    rig.workers[vector["submit"]["params"][0]] = payee
+    payee.coinbase_part = b""
+    rig = Rig(0, world.gate.open_session())
+    rig.extranonce1 = bytes.fromhex(vector["extranonce1"])  # longer than ours may be
+    rig.authorize(vector["submit"]["params"][0], payee)
     rig.requested_mask = 0xFFFFFFFF
     rig.grant(mask)
-    work.variants[payee.script_pubkey] = variant
     job = replace(make_job(work, 0, int(ntime, 16), START), job_id=job_id)
-    rig.remember(SentJob(job, weight), variant)
+    world.pool._book._jobs[job_id] = job
+    world.site.record = lambda share: (1, 1)  # such an extranonce has no place in a record
+    rig.state.remember(job.number, weight)
     return world, rig

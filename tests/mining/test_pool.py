@@ -42,7 +42,9 @@ def test_every_template_is_kept_before_any_rig_hears_of_it(world: World) -> None
         heard_before.append(len(rig.jobs))
         return 7
 
-    pool = Pool(REGTEST, "/x/", first_work_id=900, keep=keep, ask=world.questions.append)
+    pool = Pool(
+        REGTEST, "/x/", gate=world.gate, first_work_id=900, keep=keep, ask=world.questions.append
+    )
     world.pool = world.site.pool = pool
     job = world.new_template()
     assert heard_before == [1] and job.work.log_index == 7

@@ -157,7 +157,7 @@ def test_events_tell_of_a_rig_once_it_is_ready_and_when_it_goes(world: World) ->
 def test_id_comes_back_with_its_json_type(world: World, sent: bytes, echo: bytes) -> None:
     rig = world.connect()
     rig.session.receive(b'{"id":%b,"method":"mining.subscribe"}\n' % sent, world.now)
-    assert rig.session.take_outgoing().startswith(b'{"id":%b,"result":[[' % echo)
+    assert rig.session.out.take().startswith(b'{"id":%b,"result":[[' % echo)
 
 
 @pytest.mark.parametrize("request_id", ['"id":null,', ""])

@@ -67,7 +67,7 @@ class Mine:
                 break
             self.now += pause
             self.shares += 1
-            self.vardiff.share(self.vardiff.weight)
+            self.vardiff.work(self.vardiff.weight)
         self.now = end
         wish = self.vardiff.wish(self.now)
         if wish is not None:
@@ -171,7 +171,7 @@ def test_first_raise_is_after_eight_shares() -> None:
     vardiff = Vardiff(MAIN, START, 1, MAX, 0.0)
     for count in range(FIRST_SHARES):
         assert vardiff.wish(count * 0.1) is None
-        vardiff.share(START)
+        vardiff.work(START)
     assert (vardiff.wish(FIRST_SHARES * 0.1) or 0) > 4 * START
 
 
@@ -179,12 +179,12 @@ def test_burst_after_a_reconnect_raises_by_one_bounded_step() -> None:
     """A rig that found 24 shares in two minutes of broken line submits them at once."""
     vardiff = Vardiff(MAIN, START, 1, MAX, 0.0)
     for _ in range(24):
-        vardiff.share(START)
+        vardiff.work(START)
     wish = vardiff.wish(0.01)
     assert wish == START * MAX_RAISE
     vardiff.changed(wish, 0.01)
     for _ in range(24):
-        vardiff.share(START)  # the rest of the burst: a sixteenth of the new weight each
+        vardiff.work(START)  # the rest of the burst: a sixteenth of the new weight each
     assert vardiff.wish(0.02) is None
 
     mine = Mine(START, 1)
@@ -195,8 +195,8 @@ def test_burst_after_a_reconnect_raises_by_one_bounded_step() -> None:
 def test_late_share_of_an_easier_job_counts_for_what_it_proves() -> None:
     lazy, honest = (Vardiff(MAIN, START, 1, MAX, 0.0) for _ in range(2))
     for _ in range(16):
-        lazy.share(START // 16)
-    honest.share(START)
+        lazy.work(START // 16)
+    honest.work(START)
     for now in (1.0, 10.0, 19.0, 25.0, 40.0):
         assert lazy.wish(now) == honest.wish(now)
 
@@ -204,7 +204,7 @@ def test_late_share_of_an_easier_job_counts_for_what_it_proves() -> None:
 def test_weight_keeps_within_its_bounds() -> None:
     vardiff = Vardiff(MAIN, START, 8192, 32768, 0.0)
     for _ in range(100):
-        vardiff.share(START)
+        vardiff.work(START)
     assert vardiff.wish(1.0) == 32768
     vardiff.restart(START, 0.0)
     assert vardiff.wish(1000.0) == 8192
@@ -215,7 +215,7 @@ def test_weight_keeps_within_its_bounds() -> None:
 def test_clock_that_is_set_back_neither_raises_nor_stops_the_fall_of_a_quiet_rig() -> None:
     vardiff = Vardiff(MAIN, START, 1, MAX, 10_000.0)
     for _ in range(4):
-        vardiff.share(START)
+        vardiff.work(START)
     assert vardiff.wish(0.0) is None
     assert (vardiff.wish(60.0) or START) < START
 
@@ -235,7 +235,7 @@ def test_any_history_gives_a_weight_on_the_grid_and_in_bounds(
     for what, seconds in history:
         now += seconds
         if what == "share":
-            vardiff.share(vardiff.weight)
+            vardiff.work(vardiff.weight)
         wish = vardiff.wish(now)
         if wish is not None:
             assert floor <= wish <= 2**62

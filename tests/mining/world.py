@@ -8,6 +8,7 @@ Session of its own and really mines.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from embit import bech32
@@ -19,15 +20,16 @@ from stratum.bitcoin.target import target_from_nbits
 from stratum.bitcoin.template import Template, witness_commitment
 from stratum.bitcoin.transaction import Output, Reader, compact_size, read_transaction
 from stratum.events import BlockFound, Event
+from stratum.ledger.records import FLAG_BLOCK_CANDIDATE, ShareRecord, share_flags
 from stratum.mining.conduct import CloseSession
 from stratum.mining.extranonce import Extranonces
-from stratum.mining.jobs import Job, Work
+from stratum.mining.jobs import Job, Work, microseconds
 from stratum.mining.limits import Gatekeeper
 from stratum.mining.names import PayeeRule
 from stratum.mining.pool import LayoutQuestion, Pool
 from stratum.mining.session import Session
 from stratum.mining.settings import LimitSettings, PayoutSettings, TierSettings
-from stratum.mining.site import AcceptedShare, Site
+from stratum.mining.site import AcceptedShare, RefusedShares, Site, make_gate
 from tests.mining.rig import Rig
 
 #: 2026-11-20; nothing depends on it.
@@ -38,6 +40,11 @@ NBITS = 0x1F00FFFF
 EASY = 16 / 2**32
 
 HEIGHT = 1000
+
+SLOT_SIZE = 96
+
+#: Records of one world.
+LOG_ROOM = 4096
 
 
 def address(number: int, network: Network = REGTEST) -> str:
@@ -119,18 +126,20 @@ class World:
         payout: PayoutSettings | None = None,
         limits: LimitSettings | None = None,
         proves_layouts: bool = True,
+        gate: Callable[[Network, LimitSettings], hashing.Gate] = make_gate,
     ) -> None:
         self.network = network
         self.now = START
         self.tier = tier or TierSettings(
             "127.0.0.1", 0, difficulty=EASY, min_difficulty=1 / 2**32, vardiff=False
         )
-        self.records: list[AcceptedShare] = []
+        self._log = bytearray(SLOT_SIZE * LOG_ROOM)
+        self._ids: dict[tuple[str, bytes, str], int] = {}  # of workers
+        self.refused: list[RefusedShares] = []
         self.found: list[BlockFound] = []
         self.events: list[Event] = []
         self.questions: list[LayoutQuestion] = []
         self.kept: list[Work] = []
-        self.has_room = True  # in the log
         self.rigs: list[Rig] = []
         self.tip = 0
         self._proves_layouts = proves_layouts
@@ -138,15 +147,24 @@ class World:
 
         limits = limits or LimitSettings(lines_per_second=0)
         payout = payout or PayoutSettings("solo", address=address(1, network))
-        self.pool = Pool(network, "/world/", first_work_id=1, keep=self._keep, ask=self._ask)
+        self.gate = gate(network, limits)
+        self.pool = Pool(
+            network, "/world/", gate=self.gate, first_work_id=1, keep=self._keep, ask=self._ask
+        )
+        self._tail = hashing.LogTail(self._log, 0, 0, 0, 0)
+        self.gate.attach(self._tail)
+        self.has_room = True
         self.site = Site(
             network=network,
+            gate=self.gate,
             pool=self.pool,
             payees=PayeeRule(payout, network),
             limits=limits,
             extranonces=Extranonces(b"secret", 0x10000000),
             gatekeeper=Gatekeeper(limits),
             record=self._record,
+            refused=self.refused.append,
+            make_room=lambda: False,
             found=self.found.append,
             emit=self.events.append,
         )
@@ -226,7 +244,8 @@ class World:
     def tick(self, seconds: float = 1.0) -> None:
         """Let time pass, and do what the server's timer does then."""
         self.now += seconds
-        for rig in tuple(self.rigs):
+        due = self.gate.due(microseconds(self.now))
+        for rig in [rig for rig in self.rigs if rig.session.rig.state.slot in due]:
             try:
                 rig.session.on_time(self.now)
             except CloseSession as closing:
@@ -251,7 +270,67 @@ class World:
         if self._proves_layouts:
             self.pool.layout_answered(question.layout, True)
 
-    def _record(self, share: AcceptedShare) -> bool:
-        if self.has_room:
-            self.records.append(share)
-        return self.has_room
+    def _record(self, share: AcceptedShare) -> tuple[int, int] | None:
+        """As the scribe does it, in the order of the log."""
+        if not self.has_room:
+            return None
+        key = share.account, share.script_pubkey, share.worker_name
+        worker_id = self._ids.setdefault(key, len(self._ids) + 1)
+        record = ShareRecord(
+            edge_id=0,
+            flags=share_flags(candidate=share.meets_network_target, listen=share.tier),
+            edge_seq=self._tail.next_edge_seq,
+            recv_time_us=share.time_us,
+            job_index=share.log_index,
+            account_id=1,
+            worker_id=worker_id,
+            weight=share.weight,
+            version=share.version,
+            ntime=share.ntime,
+            nonce=share.nonce,
+            extranonce1=share.extranonce1,
+            extranonce2=share.extranonce2,
+            best=share.best,
+        )
+        assert self._tail.append(record.pack())
+        self._tail.count_share()
+        return 1, worker_id
+
+    @property
+    def has_room(self) -> bool:
+        """In the log, for the gate and for Python alike."""
+        return self._has_room
+
+    @has_room.setter
+    def has_room(self, has_room: bool) -> None:
+        self._has_room = has_room
+        full = hashing.LogTail(bytearray(), 0, 0, 0, 0)
+        self.gate.attach(self._tail if has_room else full)
+
+    @property
+    def leaves(self) -> list[ShareRecord]:
+        """What the log holds, whoever wrote it."""
+        places = [16 + SLOT_SIZE * n for n in range(self._tail.used)]
+        return [ShareRecord.unpack(bytes(self._log[at : at + 80])) for at in places]
+
+    @property
+    def records(self) -> list[AcceptedShare]:
+        """The same with names."""
+        names = {worker_id: key for key, worker_id in self._ids.items()}
+        return [
+            AcceptedShare(
+                *names[leaf.worker_id],
+                tier=leaf.flags >> 8,
+                log_index=leaf.job_index,
+                time_us=leaf.recv_time_us,
+                weight=leaf.weight,
+                version=leaf.version,
+                ntime=leaf.ntime,
+                nonce=leaf.nonce,
+                extranonce1=leaf.extranonce1,
+                extranonce2=leaf.extranonce2,
+                best=leaf.best,
+                meets_network_target=bool(leaf.flags & FLAG_BLOCK_CANDIDATE),
+            )
+            for leaf in self.leaves
+        ]

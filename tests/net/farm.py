@@ -12,7 +12,8 @@ from typing import Any, cast
 from stratum.mining.session import Session
 from stratum.mining.settings import TierSettings
 from stratum.mining.site import Site
-from stratum.net.downstream import Connection, Server
+from stratum.net.connection import Connection
+from stratum.net.downstream import Server
 from tests.mining.ear import Line
 from tests.mining.rig import Rig, Share
 from tests.mining.world import ALICE, EASY, World
@@ -97,9 +98,9 @@ class WatchedServer(Server):
         super().__init__(site, tiers, clock=clock)
         self.changed = asyncio.Event()
 
-    def admit(self, connection: Connection, tier: int, transport: asyncio.Transport) -> str | None:
+    def admit(self, connection: Connection, tier: int) -> str | None:
         self.changed.set()
-        return super().admit(connection, tier, transport)
+        return super().admit(connection, tier)
 
     def lost(self, connection: Connection, session: Session) -> None:
         self.changed.set()

@@ -10,7 +10,7 @@ import pytest
 from stratum.mining.pool import LayoutQuestion
 from stratum.mining.settings import LimitSettings
 from stratum.mining.site import AcceptedShare
-from stratum.net.downstream import MAX_QUEUED, WRITE_STALL
+from stratum.net.connection import MAX_QUEUED, WRITE_STALL
 from tests.mining.world import ALICE, BOB, World
 from tests.net.farm import Farm, open_farm
 
@@ -60,7 +60,7 @@ async def test_rig_that_stalls_for_a_minute_is_dropped() -> None:
     async with open_farm(world) as farm:
         await farm.deaf()
         (connection,) = farm.server._connections
-        while not connection._transport.get_write_buffer_size():
+        while not connection.transport.get_write_buffer_size():
             farm.broadcast()
             await asyncio.sleep(0)
         farm.server.tick()
@@ -75,7 +75,7 @@ async def test_rig_that_stalls_for_a_minute_is_dropped() -> None:
 async def test_failure_in_one_session_leaves_the_others_alone(
     farm: Farm, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def fail(share: AcceptedShare) -> bool:
+    def fail(share: AcceptedShare) -> tuple[int, int] | None:
         raise RuntimeError("a bug of ours")
 
     unlucky, other = await farm.ready(), await farm.ready()

@@ -106,6 +106,14 @@ def test_genesis_is_regtests() -> None:
     assert display(DevChain({}).tip.block_hash) == REGTEST.genesis_hex
 
 
+def test_a_chain_for_load_tests_takes_unsolved_blocks_and_no_other_wrong_ones() -> None:
+    chain = DevChain({}, HARDER_NBITS, needs_work=False)
+    unsolved = Draft(chain, chain.tip, solved=False)
+    assert chain.submit(replace(unsolved, nbits=EASIEST_NBITS).block(), NOW) == "bad-diffbits"
+    assert chain.submit(unsolved.block(), NOW) is None
+    assert chain.tip.height == 1
+
+
 def test_good_block_becomes_the_tip(draft: Draft) -> None:
     assert draft.chain.submit(draft.block(), NOW) is None
     assert draft.chain.tip.height == 1

@@ -62,3 +62,9 @@ def test_full_mempool_takes_no_more() -> None:
     mempool = DevMempool()
     mempool.add(MOST_WAITING + 10)
     assert len(mempool.known) == MOST_WAITING
+
+
+def test_how_many_wait_can_be_chosen() -> None:
+    mempool = DevMempool(most_waiting=30)
+    mempool.add(50)
+    assert len(mempool.known) == 30

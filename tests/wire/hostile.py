@@ -210,7 +210,7 @@ def reactions(rig: Rig, heard: list[Line]) -> list[str]:
     """What the session did, in words of the cases: OK, ERR n, IGN, CLOSE, STRIKE."""
     words = [_word(line) for line in heard if "result" in line]
     if rig.closing is not None:
-        words.append("STRIKE" if rig.session._conduct._score >= STRIKE else "CLOSE")
+        words.append("STRIKE" if rig.session.conduct._score >= STRIKE else "CLOSE")
     return words or ["IGN"]
 
 

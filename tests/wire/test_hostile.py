@@ -89,7 +89,7 @@ def _difficulty(weight: int) -> Callable[[Stage, list[Line]], None]:
 
 
 def _is_malformed(on: Stage, heard: list[Line]) -> None:
-    assert on.rig.session._conduct._score > 0
+    assert on.rig.session.conduct._score > 0
 
 
 def _subscribed(on: Stage, heard: list[Line]) -> None:
