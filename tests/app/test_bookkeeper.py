@@ -319,7 +319,7 @@ async def test_books_killed_at_any_moment_equal_a_recount(tmp_path: Path) -> Non
     """I15 with real kills: of a process that reads and commits while the log grows."""
     seed = 20260131
     random = Random(seed)
-    stood_at = {0}
+    stood_at: set[object] = {0}
     with KeptLog(tmp_path, room=256) as log:
         for _ in range(8):
             process = await asyncio.create_subprocess_exec(
