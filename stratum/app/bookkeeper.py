@@ -149,9 +149,10 @@ class Bookkeeper:
     async def _keep(self, database: Database, stop: asyncio.Event) -> None:
         """Until `stop`, or until something fails that needs a new beginning."""
         follower = await self._follower(database)
-        self._committer = committer = Committer(database, await database.cursor(), self._interval)
+        committer = Committer(database, await database.cursor(), self._interval)
         try:
             await self._recollect(database)
+            self._committer = committer
             self._trouble = ""
             while True:
                 is_last = stop.is_set()
@@ -163,6 +164,7 @@ class Bookkeeper:
                     await wait_for(stop, self._interval)
             await committer.finish()
         finally:
+            self._committer = None
             follower.close()
             await committer.stop()
 
