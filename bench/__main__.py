@@ -63,6 +63,7 @@ def _options() -> argparse.Namespace:
         "--seconds", type=float, metavar="S", help="of load in each run [10; row f 30]"
     )
     parser.add_argument("--rigs", type=int, metavar="N", help="in row f [18,000, or what may be]")
+    parser.add_argument("--tips", type=int, metavar="N", help="new tips in rows d and f [5]")
     parser.add_argument(
         "--rival", metavar="URL", help="a pool that somebody else has started [none]"
     )
@@ -82,6 +83,8 @@ def _scale(options: argparse.Namespace) -> Scale:
         idle_rigs=min(scale.idle_rigs, most),
         many_rigs=min(options.rigs or scale.many_rigs, most),
     )
+    if options.tips is not None:
+        scale = replace(scale, tips=options.tips)
     if options.seconds:
         scale = replace(scale, seconds=options.seconds, many_seconds=options.seconds)
     return scale

@@ -4,6 +4,7 @@
         ◀─REFUSED─                or why not; the old one serves on
                    old stops reading, drains, syncs, gives up the log
         ◀─LISTENERS─              with their descriptors
+        ◀─STATE─ …                what belongs to no single rig
         ◀─SESSIONS─ …             states and descriptors, 253 at most in one message
         ◀─DONE─                   how many there were
     new loads the log and every state, and reads nothing yet
@@ -39,8 +40,8 @@ VERSION = 1
 #: SCM_MAX_FD: what the kernel takes in one message (unix(7)).
 MAX_DESCRIPTORS = 253
 
-#: 253 sessions of 32 KiB, twice. More is a bug or a stranger.
-_MAX_BODY = 16 << 20
+#: 253 sessions that each wait with a full buffer of unread lines. More is a bug or a stranger.
+_MAX_BODY = 64 << 20
 
 #: Body length, kind, how many descriptors come with it.
 _HEAD = struct.Struct("<IBH")
@@ -52,10 +53,11 @@ class Kind(IntEnum):
     HELLO = 1
     REFUSED = 2
     LISTENERS = 3
-    SESSIONS = 4
-    DONE = 5
-    READY = 6
-    GONE = 7
+    STATE = 4
+    SESSIONS = 5
+    DONE = 6
+    READY = 7
+    GONE = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +131,7 @@ class Parcel:
 
     def __init__(self) -> None:
         self.listeners: dict[str, int] = {}
+        self.states: list[bytes] = []
         self.sessions: list[tuple[int, bytes]] = []
         self.is_whole = False
 
@@ -142,6 +145,8 @@ class Parcel:
             case Kind.LISTENERS if not self.listeners:
                 names = _texts(frame.body.get("names"), len(frame.descriptors))
                 self.listeners = dict(zip(names, frame.descriptors, strict=True))
+            case Kind.STATE if self.listeners:
+                self.states.append(_blobs([frame.body.get("state")], 1)[0])
             case Kind.SESSIONS if self.listeners:
                 states = _blobs(frame.body.get("states"), len(frame.descriptors))
                 self.sessions += zip(frame.descriptors, states, strict=True)
@@ -201,18 +206,22 @@ def refusal(reason: str) -> Frame:
 
 
 def gift(
-    listeners: Sequence[tuple[str, int]], sessions: Iterable[tuple[int, bytes]]
+    listeners: Sequence[tuple[str, int]],
+    states: Iterable[bytes],
+    sessions: Iterable[tuple[int, bytes]],
 ) -> Iterator[Frame]:
     """Everything that is handed over, in messages that the kernel takes. At least one listener.
 
-    `sessions` is read as the frames are: states need not be in memory all at once.
+    `states` and `sessions` are read as the frames are: they need not be in memory all at once.
     """
     assert 0 < len(listeners) <= MAX_DESCRIPTORS
     names = [name for name, _ in listeners]
     yield Frame(Kind.LISTENERS, {"names": names}, [descriptor for _, descriptor in listeners])
+    for state in states:
+        yield Frame(Kind.STATE, {"state": state})
     rest, count = iter(sessions), 0
     while some := list(islice(rest, MAX_DESCRIPTORS)):
-        states = [state for _, state in some]
-        yield Frame(Kind.SESSIONS, {"states": states}, [descriptor for descriptor, _ in some])
+        body = {"states": [state for _, state in some]}
+        yield Frame(Kind.SESSIONS, body, [descriptor for descriptor, _ in some])
         count += len(some)
     yield Frame(Kind.DONE, {"sessions": count})

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
 from stratum.app.handover import Frame, Kind, gift, objection, refusal
@@ -41,6 +41,9 @@ class Giver(Protocol):
 
     def listeners(self) -> Sequence[tuple[str, int]]:
         """Name and descriptor of each."""
+
+    def states(self) -> Iterable[bytes]:
+        """What belongs to no single rig, in pieces of some megabytes at most."""
 
     def sockets_and_states(self) -> Iterable[tuple[int, bytes]]:
         """Descriptor of each rig's socket, and its session as bytes."""
@@ -86,7 +89,7 @@ class Giving:
         try:
             async with asyncio.timeout(_GIFT_LIMIT):
                 await self._giver.let_go()
-                for frame in gift(self._giver.listeners(), self._giver.sockets_and_states()):
+                for frame in self._gift():
                     await wire.send(frame)
             async with asyncio.timeout(_READY_LIMIT):
                 answer = await wire.receive()
@@ -101,6 +104,10 @@ class Giving:
             await self._giver.take_back()
             return False
         return True
+
+    def _gift(self) -> Iterator[Frame]:
+        giver = self._giver
+        return gift(giver.listeners(), giver.states(), giver.sockets_and_states())
 
 
 def _words(exc: Exception) -> str:

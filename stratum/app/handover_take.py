@@ -25,6 +25,7 @@ class Taken:
 
     def __init__(self, wire: Wire, parcel: Parcel) -> None:
         self._wire = wire
+        self.states = parcel.states
         self.listeners = {
             name: socket.socket(fileno=descriptor) for name, descriptor in parcel.listeners.items()
         }
@@ -55,6 +56,7 @@ class Taken:
         else:
             if answer.kind is not Kind.GONE:
                 raise ProtocolError(f"GONE was expected, not {answer.kind.name}")
+        self._wire.close()
 
     def __enter__(self) -> Self:
         return self

@@ -37,12 +37,7 @@ class Notary:
     def __init__(self, directory: Path, origin: str = "") -> None:
         self._log = directory / LOG_DIRECTORY
         seed = _seed(directory / _KEY)
-        try:
-            self._signer = Signer(origin or _name_of(seed), seed)
-        except ValueError as exc:
-            raise ConfigError(
-                [Problem("log.origin", str(exc), "such as pool.example/log")]
-            ) from exc
+        self._signer = Signer(origin or _name_of(seed), seed)
 
     @property
     def verifier(self) -> str:

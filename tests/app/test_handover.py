@@ -127,7 +127,7 @@ def test_one_that_can_not_take_all_is_told_why_before_anything_is_stopped(
 @pytest.mark.parametrize("count", [0, 1, 252, 253, 254, 600])
 def test_gift_comes_out_of_the_parcel_whole(count: int) -> None:
     sessions = [(number + 100, b"state %d" % number) for number in range(count)]
-    sent = list(gift([("rigs", 3), ("http", 4)], iter(sessions)))
+    sent = list(gift([("rigs", 3), ("http", 4)], [b"a", b""], iter(sessions)))
     assert all(len(frame.descriptors) <= MAX_DESCRIPTORS for frame in sent)
 
     parcel = Parcel()
@@ -136,6 +136,7 @@ def test_gift_comes_out_of_the_parcel_whole(count: int) -> None:
         parcel.put(frame)
     assert parcel.is_whole
     assert parcel.listeners == {"rigs": 3, "http": 4}
+    assert parcel.states == [b"a", b""]
     assert parcel.sessions == sessions
     assert sorted(parcel.descriptors) == sorted([3, 4, *(one for one, _ in sessions)])
 
@@ -157,6 +158,9 @@ def test_parcel_that_broke_off_holds_what_had_come() -> None:
     "told",
     [
         [Frame(Kind.SESSIONS, {"states": []})],
+        [Frame(Kind.STATE, {"state": b"x"})],
+        [LISTENERS, Frame(Kind.STATE, {"state": "x"})],
+        [LISTENERS, Frame(Kind.STATE)],
         [Frame(Kind.DONE, {"sessions": 0})],
         [LISTENERS, LISTENERS],
         [LISTENERS, Frame(Kind.DONE, {"sessions": 1})],

@@ -189,7 +189,8 @@ async def test_new_process_that_dies_at_once_changes_nothing(stage: Stage, step:
 
 #: Where the new process may die, from the first it is given until it has all and says so.
 TAKER_STEPS = (
-    "got:LISTENERS got:SESSIONS:1 got:SESSIONS:2 got:SESSIONS:3 got:DONE before:READY".split()
+    "got:LISTENERS got:STATE:2 got:SESSIONS:1 got:SESSIONS:2 got:SESSIONS:3 got:DONE"
+    " before:READY".split()
 )
 
 
@@ -250,6 +251,7 @@ GIVER_STEPS = {
     "listeners": None,
     "before:LISTENERS": None,
     "after:LISTENERS": 0,
+    "after:STATE:1": 0,
     "after:SESSIONS:1": 253,
     "after:SESSIONS:2": 506,
     "after:SESSIONS:3": 600,
