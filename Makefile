@@ -10,11 +10,12 @@ PEERS_READY := $(PEERS)/node_modules/.package-lock.json
 C_SOURCES := $(wildcard csrc/[a-z]*.c)
 C_HEADERS := $(wildcard csrc/*.h)
 C_WARN    := -std=c11 -Wall -Wextra -Wconversion -Wsign-conversion -Werror
-C_SANE    := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all
+C_CHECKED := -fsanitize=address,undefined -fno-sanitize-recover=all
+C_SANE    := -O1 -g $(C_CHECKED)
 CC        ?= gcc
 CROSS     := aarch64-linux-gnu-gcc
 
-.PHONY: demo test lint format bench crash fuzz soak selftest selftest-aarch64 clean
+.PHONY: demo test lint format bench crash fuzz fuzz-c soak selftest selftest-aarch64 clean
 
 demo: $(READY)
 	$(BIN)/baseload demo
@@ -26,7 +27,7 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(CC) $(C_WARN) -O3 -fsyntax-only $(C_SOURCES) bench/floor.c
+	$(CC) $(C_WARN) -O3 -fsyntax-only $(C_SOURCES) csrc/fuzz/gate_fuzz.c bench/floor.c
 
 format: $(READY)
 	$(BIN)/ruff format .
@@ -47,6 +48,15 @@ FUZZ_EXAMPLES ?= 20000
 fuzz: $(READY)
 	HYPOTHESIS_EXAMPLES=$(FUZZ_EXAMPLES) $(BIN)/python -m pytest -m fuzz -p no:cacheprovider
 
+# FUZZ_RUNS inputs through the gate, under libFuzzer, ASan and UBSan. What it found interesting is
+# kept in build/fuzz/corpus for the next time.
+FUZZ_RUNS ?= 1000000
+fuzz-c: build/fuzz/gate_fuzz
+	@mkdir -p build/fuzz/corpus
+	$(PYTHON) csrc/fuzz/make_seeds.py build/fuzz/seeds
+	build/fuzz/gate_fuzz -runs=$(FUZZ_RUNS) -max_len=1024 -dict=csrc/fuzz/gate.dict \
+		-print_final_stats=1 -artifact_prefix=build/fuzz/ build/fuzz/corpus build/fuzz/seeds
+
 # SOAK_SECONDS of pool, rigs, reorgs and node failures; CI runs a short form.
 SOAK_SECONDS ?= 900
 soak: $(READY)
@@ -66,6 +76,19 @@ build/selftest-sane: $(C_SOURCES) $(C_HEADERS)
 build/selftest-aarch64: $(C_SOURCES) $(C_HEADERS)
 	@mkdir -p build
 	$(CROSS) $(C_WARN) -O3 -static -o $@ $(C_SOURCES)
+
+# Only what reads the bytes is instrumented for coverage; SHA-256 not at all: it would take most of
+# the time, and the self-test runs it under the same sanitizers.
+FUZZ_CC      := clang $(C_WARN) -O2 -g
+FUZZ_PLAIN   := $(addprefix csrc/,$(addsuffix .c,headers sha256 sha256_portable sha256_x86 \
+	sha256_avx2 sha256_armv8))
+FUZZ_WATCHED := $(addprefix csrc/,$(addsuffix .c,gate sessions submit_line seen share slots crc32c))
+build/fuzz/gate_fuzz: csrc/fuzz/gate_fuzz.c $(FUZZ_PLAIN) $(FUZZ_WATCHED) $(C_HEADERS)
+	@mkdir -p build/fuzz/plain
+	cd build/fuzz/plain && $(FUZZ_CC) -c $(addprefix $(CURDIR)/,$(FUZZ_PLAIN))
+	$(FUZZ_CC) $(C_CHECKED) -c -o build/fuzz/harness.o csrc/fuzz/gate_fuzz.c
+	$(FUZZ_CC) $(C_CHECKED) -fsanitize=fuzzer -o $@ $(FUZZ_WATCHED) build/fuzz/harness.o \
+		$(patsubst csrc/%.c,build/fuzz/plain/%.o,$(FUZZ_PLAIN))
 
 # Debian's python3 comes without venv and headers: .ci/need installs them or says how.
 $(READY): pyproject.toml $(C_SOURCES) $(C_HEADERS) csrc/CMakeLists.txt

@@ -118,7 +118,7 @@ async def _soak(
     mining = [asyncio.create_task(rig.run()) for rig in rigs]
 
     failures = await _misfortunes(seconds, rng, nodes[0], rigs)
-    status = service.view.status()
+    status = service.view.live()
     dropped = len(lost)
     for task in mining:
         task.cancel()

@@ -176,6 +176,55 @@ int log_append(struct log_tail *tail, const uint8_t leaf80[80]);
 
 /* ---- Fold ----------------------------------------------------------------- */
 
+#define EDGE_LEVELS 64
+
+/** The right edge of the log's tree (RFC 6962): enough to add leaves and to tell the root. */
+struct merkle_edge {
+    uint64_t size;       /* leaves */
+    uint8_t nodes[2048]; /* at 32 * n, where bit n of size is set: the root of 2^n leaves */
+};
+
+/** Add a leaf.
+ *  In/Out: edge.
+ *  In:     leaf_hash32: SHA-256 of 0x00 and the leaf.
+ */
+void merkle_edge_push(struct merkle_edge *edge, const uint8_t leaf_hash32[32]);
+
+/** Out: root32: the root of all leaves; SHA-256 of nothing where there is none. */
+void merkle_edge_root(uint8_t root32[32], const struct merkle_edge *edge);
+
+/** Shares of one worker, at one port, in one minute. */
+struct share_sum {
+    uint64_t minute; /* of recv_time_us: since 1970, UTC */
+    uint32_t account_id;
+    uint32_t worker_id;
+    uint64_t shares;
+    uint64_t work_low; /* sum of the weights, 128 bits */
+    uint64_t work_high;
+    uint64_t last_us; /* recv_time_us of the latest */
+    uint32_t listen;  /* index of the [[listen]] table */
+    uint32_t best;    /* the highest, as in the leaf */
+};
+
+/** The caller's tables: sums by the order of their first share, and where each one is. */
+struct share_sums {
+    struct share_sum *sums;
+    uint32_t room; /* of sums; at most 2^30 */
+    uint32_t used; /* the rest of sums may hold anything */
+    uint32_t *places;
+    uint64_t places_size; /* a power of two, at least twice the room; zeros where used is 0 */
+};
+
+/** Add whole slots to tree and sums, up to the first that holds no share.
+ *  Returns: how many were added; fewer than count also where a share needs one more sum than
+ *           there is room for.
+ *  In/Out: edge: may be NULL, then there is no tree.
+ *          sums.
+ *  In:     slots: 96 * count bytes, the first being record number edge->size.
+ */
+size_t fold_slots(struct merkle_edge *edge, struct share_sums *sums, const uint8_t *slots,
+                  size_t count);
+
 /* ---- The gate -------------------------------------------------------------
  *
  * One call judges every plain share in a piece of a connection's bytes, writes
@@ -265,7 +314,7 @@ struct gate {
     uint64_t job_room;      /* a power of two */
     uint64_t job_count;     /* less than job_room: a search ends */
     uint64_t generation;    /* shares of any other are stale */
-    struct log_tail *log;   /* NULL: shares are not written down */
+    struct log_tail *log;   /* NULL: the same as a full segment */
     uint32_t scale_shift;   /* a weight is a difficulty times 2^scale_shift; at most 48 */
     uint32_t junk_limit;    /* this share of low difficulty in a row is the caller's; 0: none */
     uint64_t line_cost_us;  /* what a line takes of the budget; 0: no limit */

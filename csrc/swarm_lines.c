@@ -14,14 +14,18 @@ static const uint8_t *skip_blanks(const uint8_t *at, const uint8_t *end)
     return at;
 }
 
-/* From the opening quote to after the closing one, or NULL. */
+/* From the opening quote to after the closing one, or NULL. A notify is one long string after
+ * the other: they are leapt over, and a quote is looked at for the backslashes before it. */
 static const uint8_t *skip_string(const uint8_t *at, const uint8_t *end)
 {
-    for (at++; at < end; at++) {
-        if (*at == '\\')
-            at++;
-        else if (*at == '"')
-            return at + 1;
+    const uint8_t *start = ++at;
+    while (at < end && (at = memchr(at, '"', (size_t)(end - at))) != NULL) {
+        const uint8_t *before = at;
+        while (before > start && before[-1] == '\\')
+            before--;
+        at++;
+        if ((at - before) % 2 != 0) /* an even number, and the quote */
+            return at;
     }
     return NULL;
 }
@@ -174,27 +178,25 @@ int span_number(uint64_t *number, struct span span)
     return 1;
 }
 
-/* The value of a hex digit, or -1. */
-static int digit(uint8_t byte)
-{
-    if (byte >= '0' && byte <= '9')
-        return byte - '0';
-    byte |= 0x20;
-    return byte >= 'a' && byte <= 'f' ? byte - 'a' + 10 : -1;
-}
+/* One more than the value of a hex digit; 0 for any other byte. */
+static const uint8_t DIGIT[256] = {
+    ['0'] = 1,  ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,  ['6'] = 7,  ['7'] = 8,
+    ['8'] = 9,  ['9'] = 10, ['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,
+    ['A'] = 11, ['B'] = 12, ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16,
+};
 
 int span_hex(uint8_t *bytes, size_t size, struct span span)
 {
     struct span text;
     if (!span_string(&text, span) || text.size != 2 * size)
         return 0;
-    int wrong = 0;
     for (size_t i = 0; i < size; i++) {
-        int high = digit(text.at[2 * i]), low = digit(text.at[2 * i + 1]);
-        wrong |= high | low; /* negative if one of them is */
-        bytes[i] = (uint8_t)((unsigned)high << 4 | ((unsigned)low & 15));
+        unsigned high = DIGIT[text.at[2 * i]], low = DIGIT[text.at[2 * i + 1]];
+        if (high == 0 || low == 0)
+            return 0;
+        bytes[i] = (uint8_t)((high - 1) << 4 | (low - 1));
     }
-    return wrong >= 0;
+    return 1;
 }
 
 int span_hex32(uint32_t *number, struct span span)
@@ -204,10 +206,10 @@ int span_hex32(uint32_t *number, struct span span)
         return 0;
     *number = 0;
     for (size_t i = 0; i < text.size; i++) {
-        int value = digit(text.at[i]);
-        if (value < 0)
+        uint32_t value = DIGIT[text.at[i]];
+        if (value == 0)
             return 0;
-        *number = *number << 4 | (uint32_t)value;
+        *number = *number << 4 | (value - 1);
     }
     return 1;
 }

@@ -102,26 +102,42 @@ static int block_headers(void)
     return 1;
 }
 
-/* Testnet3 block 898352 as a job and the share that found it: 4 branches. */
+/* Testnet3 block 898352 as a job: 4 branches, difficulty 1. */
+struct worked_job {
+    struct share_job job;
+    uint8_t coinb1[64], coinb2[44], branch[4 * 32];
+};
+
+static void make_worked_job(struct worked_job *worked)
+{
+    struct share_job *job = &worked->job;
+    memset(job, 0, sizeof *job);
+    job->coinb1 = worked->coinb1;
+    job->coinb2 = worked->coinb2;
+    job->branch = worked->branch;
+    job->coinb1_size = unhex(worked->coinb1,
+                             "0100000001000000000000000000000000000000000000000000000000000000"
+                             "0000000000ffffffff230330b50d00fe06758d57fe4583050009");
+    job->coinb2_size = unhex(worked->coinb2,
+                             "00ffffffff01da87a112000000001976a91489893957178347e87e2bb3850e6f"
+                             "6937de7372b288ac00000000");
+    job->branch_count =
+        unhex(worked->branch, "e70e07f42ce0dfd0828521da145da22404f874743d29e0aed35078c31d2767e4"
+                              "744599f9ab1219666b137e329a4c8337c226c2ce4c04f152887d0ce9a8ab095d"
+                              "e8a872780fb199839d760f5227da95716c87806f78e97e7b614b35e1175ae715"
+                              "599a958f857e1e0f1e5f78e8fe4f1a0ad793da5bc57b2bdba820b3372719ee5b") /
+        32;
+    unhex(job->prevhash, "ecfeaa661502b9c6d8702db594f534ffa72ccc8a872237394e00000000000000");
+    job->nbits = 0x1d00ffff;
+    share_job_init(job);
+}
+
+/* The share that found that block. */
 static int worked_share(void)
 {
-    uint8_t coinb1[58], coinb2[44], branch[4 * 32], extranonce[18];
-    uint8_t easy[32], hard[32], hash32[32], header80[80], want80[80];
-    struct share_job job = {.coinb1 = coinb1, .coinb2 = coinb2, .branch = branch};
-
-    job.coinb1_size = unhex(
-        coinb1, "01000000010000000000000000000000000000000000000000000000000000000000000000"
-                "ffffffff230330b50d00fe06758d57fe4583050009");
-    job.coinb2_size =
-        unhex(coinb2, "00ffffffff01da87a112000000001976a91489893957178347e87e2bb3850e6f6937de73"
-                      "72b288ac00000000");
-    job.branch_count =
-        unhex(branch, "e70e07f42ce0dfd0828521da145da22404f874743d29e0aed35078c31d2767e4"
-                      "744599f9ab1219666b137e329a4c8337c226c2ce4c04f152887d0ce9a8ab095d"
-                      "e8a872780fb199839d760f5227da95716c87806f78e97e7b614b35e1175ae715"
-                      "599a958f857e1e0f1e5f78e8fe4f1a0ad793da5bc57b2bdba820b3372719ee5b") /
-        32;
-    unhex(job.prevhash, "ecfeaa661502b9c6d8702db594f534ffa72ccc8a872237394e00000000000000");
+    struct worked_job worked;
+    uint8_t extranonce[18], easy[32], hard[32], hash32[32], header80[80], want80[80];
+    make_worked_job(&worked);
     unhex(extranonce, "63676d696e65723432080400000000000000");
     unhex(want80, "00000020ecfeaa661502b9c6d8702db594f534ffa72ccc8a872237394e000000000000009999"
                   "521bacc63267b6f03ca248113ebf9c08d2405add98649810bfdb848ac36f06758d57ffff001d"
@@ -130,20 +146,77 @@ static int worked_share(void)
     /* Targets: difficulty 1, which the share meets, and the hash less one. */
     memset(easy, 0, sizeof easy);
     easy[26] = easy[27] = 0xff;
-    memcpy(job.network_target, easy, sizeof easy);
-    job.nbits = 0x1d00ffff;
-    share_job_init(&job);
+    memcpy(worked.job.network_target, easy, sizeof easy);
     header_hash(hard, want80);
     hard[0]--;
 
-    int both = share_check(hash32, header80, &job, extranonce, sizeof extranonce, NULL, 0,
+    int both = share_check(hash32, header80, &worked.job, extranonce, sizeof extranonce, NULL, 0,
                            0x20000000, 0x578d7506, 0x5db75103, easy);
-    int network = share_check(hash32, header80, &job, extranonce, sizeof extranonce, NULL, 0,
-                              0x20000000, 0x578d7506, 0x5db75103, hard);
+    int network = share_check(hash32, header80, &worked.job, extranonce, sizeof extranonce, NULL,
+                              0, 0x20000000, 0x578d7506, 0x5db75103, hard);
     return both == (SHARE_MEETS_TARGET | SHARE_MEETS_NETWORK) &&
            network == SHARE_MEETS_NETWORK && memcmp(header80, want80, sizeof want80) == 0 &&
            equals_display(hash32,
                           "00000000c269ad542ed9ac684cb5fa6df340d5feee0e040590225c7332b98fca");
+}
+
+/* The same share as a line through the gate: accepted at difficulty 1, then a duplicate, and on a
+ * job of difficulty 2 too easy. Its extranonce begins with what is here the end of coinb1. */
+static int gated_share(void)
+{
+    static const char lines[] =
+        "{\"id\":7,\"method\":\"mining.submit\",\"params\":"
+        "[\"w\",\"00000001\",\"0400000000000000\",\"578d7506\",\"5db75103\"]}\n"
+        "{\"params\": [\"w\", \"00000001\", \"0400000000000000\", \"578D7506\", \"5DB75103\"], "
+        "\"id\": \"8\", \"method\": \"mining.submit\"}\n"
+        "{\"id\":9,\"method\":\"mining.submit\",\"params\":"
+        "[\"w\",\"00000002\",\"0400000000000000\",\"578d7507\",\"5db75103\",null]}\n"
+        "{\"id\":10,\"method\":\"mining.submit\",\"params\":[]}\n";
+    static const char want_reply[] =
+        "{\"id\":7,\"result\":true,\"error\":null}\n"
+        "{\"id\":\"8\",\"result\":null,\"error\":[22,\"Duplicate share\",null]}\n"
+        "{\"id\":9,\"result\":null,\"error\":[23,\"Low difficulty share\",null]}\n";
+    uint8_t want_leaf[LEAF_SIZE], reply[5 * GATE_REPLY_MAX], slots[2 * SLOT_SIZE] = {0};
+    unhex(want_leaf, "01010500000300000600000000000000401f0000000000000d00000000000000"
+                     "0200000003000000010000000000000000000020"
+                     "06758d570351b75d0408c220723432080400000000000000"
+                     "00000000");
+
+    struct worked_job worked;
+    make_worked_job(&worked);
+    worked.job.coinb1_size += unhex(worked.coinb1 + worked.job.coinb1_size, "63676d696e65");
+    share_job_init(&worked.job);
+    struct gate_work work = {.share = &worked.job,
+                             .job_index = 13,
+                             .curtime = 0x578d7506,
+                             .max_ntime = 0xffffffff,
+                             .version = 0x20000000};
+    struct gate_job jobs[4] = {{0}};
+    struct log_tail tail = {slots, 2, 0, 0, 6, 5};
+    struct gate gate = {.jobs = jobs, .job_room = 4, .log = &tail};
+    uint64_t keys[4] = {0};
+    struct seen_shares seen = {keys, 4, 0, 3};
+    struct gate_worker worker = {.account_id = 2, .worker_id = 3, .name_size = 1, .name = "w"};
+    struct gate_session session = {.tier = 3,
+                                   .extranonce1_size = 4,
+                                   .extranonce2_size = 8,
+                                   .extranonce1 = {0x72, 0x34, 0x32, 0x08},
+                                   .workers = &worker,
+                                   .worker_count = 1,
+                                   .seen = &seen};
+    for (uint32_t number = 1; number <= 2; number++) {
+        gate_add_job(&gate, number, 0x578d7506, &work);
+        gate_remember(&session, number, number);
+    }
+
+    struct gate_result did = {.reply = reply, .reply_room = sizeof reply};
+    int status = gate_take(&did, &gate, &session, (const uint8_t *)lines, 0,
+                           (uint32_t)sizeof lines - 1, 8000);
+    return status == GATE_LINE && did.lines == 3 && did.accepted == 1 &&
+           did.reply_size == sizeof want_reply - 1 &&
+           memcmp(reply, want_reply, sizeof want_reply - 1) == 0 &&
+           tail.used == 1 && tail.next_edge_seq == 7 && slots_whole(slots, 2, 0) == 1 &&
+           memcmp(slots + SLOT_SIZE - LEAF_SIZE, want_leaf, LEAF_SIZE) == 0;
 }
 
 /* Genesis' nonce lies within the range, at its last place, and just outside. */
@@ -241,6 +314,7 @@ static const char *first_failure(void)
         {"a million a", million_a},
         {"block headers", block_headers},
         {"worked share", worked_share},
+        {"gated share", gated_share},
         {"genesis' nonce", genesis_nonce},
         {"easy nonces", easy_nonces},
         {"same as portable", same_as_portable},

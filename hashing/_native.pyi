@@ -1,5 +1,5 @@
 """The extension that CMake builds. What ffi and lib hold is in csrc/hashing.h;
-only hashing/native.py touches them, and cffi checks every call at run time."""
+only the modules of hashing/native touch them; cffi checks every call at run time."""
 
 from typing import Any
 

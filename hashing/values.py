@@ -12,6 +12,9 @@ HEADER_SIZE = 80
 HASH_SIZE = 32
 NONCE_SPACE = 1 << 32
 
+#: How many sums of shares are kept at a time: one for each worker of a large site.
+SUMS_ROOM = 1 << 14
+
 #: A record of the share log, and the slot that holds it.
 LEAF_SIZE = 80
 SLOT_SIZE = 96
@@ -56,6 +59,24 @@ class CheckedShare(NamedTuple):
     header: bytes
 
 
+class ShareSum(NamedTuple):
+    """The shares of one worker, at one port, in one minute."""
+
+    #: Of recv_time_us: minutes since 1970, UTC.
+    minute: int
+    account_id: int
+    worker_id: int
+    #: Index of the [[listen]] table.
+    listen: int
+    shares: int
+    #: Sum of the weights.
+    work: int
+    #: The best of them, as a share record has it.
+    best: int
+    #: recv_time_us of the latest.
+    last_us: int
+
+
 def expect_size(name: str, value: bytes, size: int) -> None:
     if len(value) != size:
         raise ValueError(f"{name} is {len(value)} bytes, expected {size}")
@@ -67,6 +88,36 @@ def expect_multiple(name: str, value: bytes, size: int) -> int:
     if rest:
         raise ValueError(f"{name} are {len(value)} bytes, expected a multiple of {size}")
     return count
+
+
+def expect_room(room: int) -> None:
+    if not 1 <= room <= 1 << 30:
+        raise ValueError(f"room is {room}, expected 1 to 2**30")
+
+
+def expect_slots(size: int) -> int:
+    """How many slots so many bytes are."""
+    count, rest = divmod(size, SLOT_SIZE)
+    if rest:
+        raise ValueError(f"slots are {size} bytes, expected a multiple of {SLOT_SIZE}")
+    return count
+
+
+def expect_next(slots: memoryview, leaves: int) -> int:
+    """How many slots; ValueError where they do not follow an edge of so many leaves."""
+    count = expect_slots(slots.nbytes)
+    first_index = int.from_bytes(slots.cast("B")[8:16], "little")
+    if count and first_index != leaves:
+        raise ValueError(f"slots begin at record {first_index}, the edge has {leaves} leaves")
+    return count
+
+
+def edge_levels(data: bytes) -> tuple[int, list[int]]:
+    """An edge's size, and the levels of the nodes that follow it in its bytes."""
+    size = int.from_bytes(data[:8], "little")
+    levels = [level for level in range(size.bit_length()) if size >> level & 1]
+    expect_size("edge", data, 8 + HASH_SIZE * len(levels))
+    return size, levels
 
 
 def expect_range(name: str, value: int, limit: int) -> None:

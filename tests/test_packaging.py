@@ -29,7 +29,8 @@ def test_sdist_carries_every_c_source_and_header(built: Path) -> None:
     (sdist,) = built.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    tracked = {str(path.relative_to(ROOT)) for path in (ROOT / "csrc").iterdir()}
+    files = [path for path in (ROOT / "csrc").rglob("*") if path.is_file()]
+    tracked = {str(path.relative_to(ROOT)) for path in files}
     assert tracked <= names
     assert not any(name.startswith("tests/") for name in names)
 

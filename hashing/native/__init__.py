@@ -4,6 +4,7 @@ Only the modules of this package touch ffi and lib. csrc/hashing.h says what eac
 its arguments become safe. One module for each part of that header.
 """
 
+from hashing.native.fold import MerkleEdge, ShareSums, fold
 from hashing.native.gate import Gate, GateWork
 from hashing.native.hashes import (
     ShareJob,
@@ -30,6 +31,7 @@ from hashing.values import (
     VERDICTS,
     CheckedShare,
     GateStatus,
+    ShareSum,
 )
 
 __all__ = [
@@ -47,10 +49,14 @@ __all__ = [
     "SeenShares",
     "ShareJob",
     "SwarmCore",
+    "MerkleEdge",
+    "ShareSum",
+    "ShareSums",
     "backend",
     "backends",
     "check_share",
     "crc32c",
+    "fold",
     "header_hash",
     "merkle_fold",
     "midstate",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from array import array
 from typing import Any
 
 from hashing._native import ffi, lib
@@ -11,10 +13,12 @@ from hashing.values import (
     NEVER,
     RING_SIZE,
     VERDICTS,
+    expect_multiple,
     expect_range,
     expect_size,
 )
 
+_KEY_SIZE = 8
 _SEEN_ROOM = 32  # at first: 256 bytes; a power of two
 
 _SESSION = ffi.typeof("struct gate_session *")
@@ -71,12 +75,33 @@ class SeenShares:
 
     def keys(self) -> bytes:
         """The keys, eight bytes each, in no order."""
-        held = filter(None, ffi.unpack(self._keys, self._struct.room))
-        return b"".join(key.to_bytes(8, "little") for key in held)
+        table = array("Q", bytes(ffi.buffer(self._keys)))
+        return _little(array("Q", filter(None, table))).tobytes()
+
+    def revive(self, keys: bytes) -> None:
+        """Remember all `keys` that another table told; this one is empty, and takes them even
+        above its limit."""
+        assert not len(self), "only an empty table can be another one"
+        count = expect_multiple("keys", keys, _KEY_SIZE)
+        room = _SEEN_ROOM
+        while room * 3 // 4 < count:
+            room *= 2
+        told = ffi.from_buffer(_KEYS, _little(array("Q", keys)))
+        self._keys = ffi.new(_KEYS, room)
+        self._struct.keys = self._keys
+        self._struct.room, self._struct.most = room, self._most(room)
+        lib.seen_move(self._struct, ffi.new(_SEEN, {"keys": told, "room": count, "count": count}))
 
     def _most(self, room: int) -> int:
         """Past three quarters, searches get long."""
         return min(self._limit, room * 3 // 4)
+
+
+def _little(numbers: array[int]) -> array[int]:
+    """From the machine's byte order to little-endian, or back."""
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return numbers
 
 
 class _Number:

@@ -1,5 +1,6 @@
 """The same in Python, on hashlib: slow, short, and right. What native is compared with."""
 
+from hashing.reference.fold import MerkleEdge, ShareSums, fold
 from hashing.reference.gate import Gate, GateSession, GateWork, SeenShares
 from hashing.reference.hashes import (
     ShareJob,
@@ -25,6 +26,7 @@ from hashing.values import (
     VERDICTS,
     CheckedShare,
     GateStatus,
+    ShareSum,
 )
 
 __all__ = [
@@ -42,10 +44,14 @@ __all__ = [
     "SeenShares",
     "ShareJob",
     "SwarmCore",
+    "MerkleEdge",
+    "ShareSum",
+    "ShareSums",
     "backend",
     "backends",
     "check_share",
     "crc32c",
+    "fold",
     "header_hash",
     "merkle_fold",
     "midstate",

@@ -20,6 +20,7 @@ from hashing.values import (
     RING_SIZE,
     VERDICTS,
     GateStatus,
+    expect_multiple,
     expect_range,
     expect_size,
 )
@@ -56,6 +57,13 @@ class SeenShares:
     def keys(self) -> bytes:
         """The keys, eight bytes each, in no order."""
         return b"".join(key.to_bytes(8, "little") for key in self._keys)
+
+    def revive(self, keys: bytes) -> None:
+        """Remember all `keys` that another table told; this one is empty, and takes them even
+        above its limit."""
+        assert not self._keys, "only an empty table can be another one"
+        count = expect_multiple("keys", keys, 8)
+        self._keys = {int.from_bytes(keys[8 * at : 8 * at + 8], "little") for at in range(count)}
 
 
 def _key(hash32: bytes) -> int:

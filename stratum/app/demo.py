@@ -16,6 +16,7 @@ from itertools import cycle, islice
 from pathlib import Path
 
 from stratum import __version__
+from stratum.app.books import run_books
 from stratum.app.loop import run
 from stratum.app.service import PoolService
 from stratum.bitcoin.networks import REGTEST
@@ -66,25 +67,26 @@ async def _demo(rigs: int, listen: Endpoint, http: Endpoint, data_dir: Path) -> 
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, service.stop)
-        return await _run(service, rates, listen.host, http.host)
+        return await _run(config, service, rates)
 
 
 def _nbits(hashrate: float) -> int:
     return nbits_from_target(int(2**256 / (hashrate * SECONDS_PER_BLOCK)))
 
 
-async def _run(service: PoolService, rates: list[float], host: str, http_host: str) -> int:
+async def _run(config: PoolConfig, service: PoolService, rates: list[float]) -> int:
     ready = asyncio.Event()
     serving = asyncio.create_task(service.run(ready.set))
     waiting = asyncio.create_task(ready.wait())
     await asyncio.wait((serving, waiting), return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()
 
-    others: list[asyncio.Task[None]] = []
+    others: list[asyncio.Task[object]] = []
     if not serving.done():
-        _announce(service, host, http_host)
-        port = service.server.ports[0]
-        others = [asyncio.create_task(rig.run()) for rig in _rigs(host, port, rates)]
+        _announce(config, service)
+        rigs = _rigs(config.listen[0].host, service.server.ports[0], rates)
+        others = [asyncio.create_task(rig.run()) for rig in rigs]
+        others.append(asyncio.create_task(run_books(config, asyncio.Event())))
         others.append(asyncio.create_task(_summarize(service)))
     try:
         return await serving
@@ -102,9 +104,9 @@ def _rigs(host: str, port: int, rates: list[float]) -> Iterator[VirtualRig]:
         yield VirtualRig(name, rate, settings, dial)
 
 
-def _announce(service: PoolService, host: str, http_host: str) -> None:
-    stratum = Endpoint(_reachable(host), service.server.ports[0])
-    page = Endpoint(_reachable(http_host), service.http_port)
+def _announce(config: PoolConfig, service: PoolService) -> None:
+    stratum = Endpoint(_reachable(config.listen[0].host), service.server.ports[0])
+    page = Endpoint(_reachable(config.http.host), service.http_port)
     logger.info("rigs of your own: stratum+tcp://%s -u any.name", stratum)
     logger.info("look at http://%s/ ; Ctrl-C ends the demo", page)
 
@@ -122,13 +124,13 @@ def _tell(event: Event) -> None:
 async def _summarize(service: PoolService) -> None:
     while True:
         await asyncio.sleep(SUMMARY_INTERVAL)
-        status = service.view.status()
-        blocks = sum(block.fate == BlockFate.ACCEPTED for block in status.blocks)
+        live, figures = service.view.live(), service.view.figures()
+        blocks = sum(block.fate == BlockFate.ACCEPTED for block in live.blocks)
         logger.info(
             "%s rigs, %s, %s shares accepted, %s blocks accepted, working on height %s",
-            status.rigs_total,
-            show_hashrate(status.hashrate),
-            status.shares["accepted"],
+            live.rigs,
+            show_hashrate(figures.hashrate),
+            live.shares["accepted"],
             blocks,
-            status.job.height if status.job else "?",
+            live.job.height if live.job else "?",
         )

@@ -22,13 +22,16 @@ from collections.abc import Callable
 import hashing
 from stratum import __version__
 from stratum.app.clock import SteadyClock
+from stratum.app.descriptors import RoomWatch
 from stratum.app.layouts import LayoutProver
+from stratum.app.local_sockets import BOOKS_SOCKET, SERVE_SOCKET, Meeting
 from stratum.app.scribe import Scribe
 from stratum.app.session_key import session_key
 from stratum.app.view import View
 from stratum.bitcoin.target import display
 from stratum.bitcoin.template import Template
 from stratum.config import PoolConfig
+from stratum.errors import ConfigError, Problem
 from stratum.events import (
     ActiveNodeChanged,
     BlockFateChanged,
@@ -50,6 +53,7 @@ from stratum.node.nodes import Nodes
 from stratum.node.submitter import Submitter
 from stratum.node.tips import Tip
 from stratum.observability.http import HttpServer
+from stratum.observability.live import live_server
 from stratum.observability.metrics import Metrics
 from stratum.observability.recent import describe
 
@@ -151,16 +155,27 @@ class PoolService:
         )
         self._submitter = Submitter(config.data_dir / "spool", self._nodes, self._on_event)
         self._prover = LayoutProver(self._pool, self._nodes.prove, self.server.offer)
-        self.view = View(config, self._site, self.server, self._nodes, self._scribe, clock)
+        self._books_meeting = Meeting(config.data_dir, BOOKS_SOCKET)
+        self.view = View(
+            config,
+            self._site,
+            self.server,
+            self._nodes,
+            self._scribe,
+            clock,
+            self._books_meeting,
+        )
         self._metrics = Metrics(
             self.view.figures, version=__version__, sha256_backend=hashing.backend()
         )
         self._http = HttpServer(
             config.http,
             metrics=self._metrics,
-            status=self.view.status,
             ready=self.view.not_ready,
+            books=self._books_meeting.path,
         )
+        self._live = live_server(self.view.live)
+        self._room = RoomWatch()
 
     @property
     def http_port(self) -> int:
@@ -174,8 +189,7 @@ class PoolService:
         """Serve until `stop`. Returns the exit code; 1 where the log failed."""
         try:
             self._take_up()
-            await self._http.start()
-            await self.server.start()
+            await self._open()
             gc.collect()
             gc.freeze()
             started()
@@ -186,9 +200,22 @@ class PoolService:
             await self.server.stop()
             self.server.report_refused()
             await self._http.stop()
+            await self._live.stop()
+            self._books_meeting.close()
             self._site.gate.attach(None)
             self._log.close()
         return self._exit_code
+
+    async def _open(self) -> None:
+        """Every port and socket; whoever finds one taken names it. Rigs' come last."""
+        with Meeting(self._config.data_dir, SERVE_SOCKET) as meeting:
+            await self._live.start(meeting.listen())
+        await self._http.start()
+        try:
+            await self.server.start()
+        except OSError as exc:
+            problem = Problem("listen", exc.strerror or str(exc), "see `baseload check --live`")
+            raise ConfigError([problem]) from exc
 
     def _take_up(self) -> None:
         """Go on from where an earlier run ended."""
@@ -271,6 +298,7 @@ class PoolService:
     def _tick(self, now: float) -> None:
         if self._pool.current is not None:
             self._scribe.keep_again(self._pool.current.work)
+        self._room.check(len(self.server.sessions))
         self.view.sample(now)
         self._refresh_if_due(now)
         self._close_if_starved(now)

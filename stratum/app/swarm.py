@@ -21,6 +21,7 @@ from typing import TextIO
 
 from rich.console import Console
 from rich.live import Live
+from rich.markup import escape
 from rich.table import Table
 
 import hashing
@@ -85,6 +86,7 @@ async def swarm(wish: SwarmWish, *, as_json: bool = False, out: TextIO | None = 
         finally:
             watching.cancel()
             await asyncio.wait([watching])
+            gc.unfreeze()
             for number in (signal.SIGINT, signal.SIGTERM):
                 loop.remove_signal_handler(number)
     if as_json:
@@ -215,8 +217,9 @@ def progress_line(progress: Progress, rate: float) -> str:
     lost = progress.failed + progress.disconnected
     if lost:
         parts.insert(2, f"lost {lost}")
-    if latency := show_latencies(tally.calm):
-        parts.append(f"p50 {latency['p50']:.3g} ms, p99 {latency['p99']:.3g} ms")
+    latency = show_latencies(tally.calm)
+    if latency["count"]:
+        parts.append(f"p50 {latency['p50']:,.4g} ms, p99 {latency['p99']:,.4g} ms")
     if tally.tips:
         parts.append(f"tips {len(tally.tips)}")
     return "  ".join(part for part in parts if part)
@@ -233,12 +236,12 @@ def summary(report: Report) -> Table:
     lost = f"{report.failed:,} failed, {report.disconnected:,} disconnected"
     table.add_row("connections", lost)
     for reason, count in report.reasons.items():
-        table.add_row("", f"{count:,} {reason}")
+        table.add_row("", f"{count:,} {escape(reason)}")
     table.add_row("measured", f"{report.seconds:.1f} s, {report.shares_per_second:,.1f} shares/s")
     table.add_row("shares", f"submitted {report.submitted:,}: {_counts(report.shares)}")
     for reject in report.rejects:
         late = f"{reject.late:,} late" if reject.late else ""
-        table.add_row("", f"{reject.count:,} {reject.code} {reject.text} {late}")
+        table.add_row("", f"{reject.count:,} {reject.code} {escape(reject.text)} {late}")
     table.add_row("wrong rejects", f"{report.wrong_rejects:,}")
     table.add_row("unanswered", f"{report.unanswered:,}; not sent {report.unsent:,}")
     if report.unfound:
@@ -248,8 +251,8 @@ def summary(report: Report) -> Table:
         ("latency at tips", report.tip_latency_ms),
         ("own lag", report.lag_ms),
     ):
-        if values:
-            shown = "  ".join(f"{key} {value:.3g}" for key, value in values.items())
+        if values["count"]:
+            shown = "  ".join(f"{key} {values[key]:,.4g}" for key in values if key != "count")
             table.add_row(f"{name}, ms", shown)
     for tip in report.tips:
         table.add_row("tip", f"{tip.spread_ms:.1f} ms from first to last of {tip.rigs:,} rigs")

@@ -1,4 +1,4 @@
-"""What the outside sees of a running pool: figures for metrics, a status for the page.
+"""What the outside sees of the process that serves rigs: figures for metrics, a look for books.
 
 Everything is read from counters that exist anyway, at the moment somebody asks.
 """
@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from stratum import __version__
+from stratum.app.descriptors import room
+from stratum.app.local_sockets import Meeting
 from stratum.app.scribe import Scribe
 from stratum.bitcoin.target import difficulty_of_target, display
 from stratum.config import PoolConfig
@@ -20,10 +22,10 @@ from stratum.mining.session import Session
 from stratum.mining.site import Site
 from stratum.net.downstream import Server
 from stratum.node.nodes import Nodes
+from stratum.observability.live import SESSIONS_SHOWN, Live, SessionRow
 from stratum.observability.metrics import Figures, NodeFigures
 from stratum.observability.recent import RecentEvents
-from stratum.observability.status import RIGS_SHOWN, BlockRow, JobRow, NodeRow, RigRow, Status
-from stratum.units import HASHES_PER_DIFFICULTY
+from stratum.observability.status import BlockRow, JobRow, NodeRow
 
 _BLOCKS_KEPT = 100
 
@@ -39,6 +41,7 @@ class View:
         nodes: Nodes,
         scribe: Scribe,
         clock: Callable[[], float],
+        books: Meeting,
     ) -> None:
         self._config = config
         self._site = site
@@ -46,6 +49,7 @@ class View:
         self._nodes = nodes
         self._scribe = scribe
         self._clock = clock
+        self._books = books
         self._started = clock()
         self._meter = RateMeter(clock())
         self._sampled = 0  # of the gate's work
@@ -77,11 +81,13 @@ class View:
             shares={v.value: count for v, count in self._site.verdicts.items()},
             share_difficulty=self._config.network.scale.difficulty(self._site.gate.work),
             connections=len(sessions),
+            connections_limit=room(),
             rigs=sum(session.is_ready for session in sessions),
             hashrate=self._hashrate(self._clock()),
             jobs=self._site.pool.jobs_made,
             job_height=job.work.template.height if job else 0,
             ready=self.not_ready() is None,
+            books=self._books.answers(),
             log_records=self._scribe.records,
             log_synced=self._scribe.synced,
             nodes=[
@@ -90,21 +96,17 @@ class View:
             ],
         )
 
-    def status(self) -> Status:
-        now = self._clock()
-        sessions = [session for session in self._server.sessions if session.is_ready]
-        rows = sorted(
-            (self._rig(session, now) for session in sessions), key=lambda row: -row.hashrate
-        )
-        return Status(
+    def live(self) -> Live:
+        """What only this process knows; statistics are made from the log, by others."""
+        ready = [session for session in self._server.sessions if session.is_ready]
+        return Live(
             version=__version__,
             network=self._config.network.name,
-            now=now,
+            now=self._clock(),
             started_at=self._started,
             fault=self.not_ready() or "",
-            hashrate=self._hashrate(now),
             connections=len(self._server.sessions),
-            rigs_total=len(sessions),
+            rigs=len(ready),
             shares={v.value: count for v, count in self._site.verdicts.items()},
             listens=[
                 str(Endpoint(tier.host, port))
@@ -118,9 +120,9 @@ class View:
                 )
                 for node in self._nodes.states
             ],
-            rigs=rows[:RIGS_SHOWN],
             blocks=list(reversed(self._blocks.values())),
             events=self._recent.rows(),
+            sessions=[self._session(session) for session in ready[:SESSIONS_SHOWN]],
         )
 
     def sample(self, now: float) -> None:
@@ -132,19 +134,13 @@ class View:
     def _hashrate(self, now: float) -> float:
         return self._meter.hashrate(self._config.network.scale, now)
 
-    def _rig(self, session: Session, now: float) -> RigRow:
-        scale = self._config.network.scale
-        state = session.rig.state
-        lived = max(now - session.connected_at, 1.0)
-        return RigRow(
+    def _session(self, session: Session) -> SessionRow:
+        return SessionRow(
             worker=session.worker_name,
             agent=session.user_agent,
-            difficulty=scale.difficulty(session.difficulty.weight),
-            accepted=state.shares,
-            rejected=state.rejected,
-            hashrate=scale.difficulty(state.work) * HASHES_PER_DIFFICULTY / lived,
+            difficulty=self._config.network.scale.difficulty(session.difficulty.weight),
             connected_at=session.connected_at,
-            last_share_at=state.last_share_us / 1_000_000 or None,
+            listen=session.rig.tier,
         )
 
     def _job(self) -> JobRow | None:

@@ -109,6 +109,8 @@ def pool(
     config: ConfigPath,
     log_level: LogLevelOption = LogLevel.INFO,
     log_json: LogJsonOption = False,
+    part: Annotated[str | None, typer.Option(hidden=True)] = None,
+    lifeline: Annotated[int | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Serve miners with work from your own node.
 
@@ -119,11 +121,15 @@ def pool(
         from stratum.config import load
 
         settings = load(config)
-        _log(log_level, log_json)
+        _log(log_level, log_json, part or "pool")
 
-        from stratum.app.pool import serve
+        from stratum.app.parts import Part
+        from stratum.app.pool import run_part, supervise
 
-        raise typer.Exit(serve(settings))
+        if part is None:
+            options = [f"--log-level={log_level}", *["--log-json"] * log_json]
+            raise typer.Exit(supervise(config, options))
+        raise typer.Exit(run_part(Part(part), settings, lifeline))
 
 
 @app.command()
@@ -387,7 +393,7 @@ def demo(
         raise typer.Exit(run(rigs, listen, http, data_dir))
 
 
-def _log(level: LogLevel, as_json: bool) -> None:
+def _log(level: LogLevel, as_json: bool, part: str = "") -> None:
     from stratum.observability.logs import configure
 
-    configure(level.value, as_json)
+    configure(level.value, as_json, part)

@@ -10,6 +10,7 @@ In the order to read it:
 - recovery   what a start keeps of a log that ended badly
 - tail       read beside the writer, with a cursor of one's own
 - archive    full segments in a sixth of the room; sources opens them either way
+- checkpoint the log's size and root, signed; notary signs one for each full segment
 - reading    a whole log, once
 - accounts   the numbers that stand for names in a share
 - templates  transactions of live jobs, so that a block outlives a crash

@@ -3,7 +3,9 @@
 ConfigError
 └── DataDirLocked      another process writes here; exit 2
 OutsideError
-└── StorageFull        the disk is full; shares are refused until it is not
+├── StorageFull        the disk is full; shares are refused until it is not
+└── DatabaseFailed     the books' database is out of order; tried again, the log has it all
+    └── DatabaseDamaged    the file itself is; a new one is made from the log
 BaseloadError
 ├── LogFailed          the disk refused to keep what was promised: final, exit 1
 ├── LogDamaged         the files contradict what was synced: start-up stops, exit 1
@@ -34,6 +36,14 @@ class DataDirLocked(ConfigError):
 
 class StorageFull(OutsideError):
     """No room for the record; nothing of it was kept, the next append may succeed."""
+
+
+class DatabaseFailed(OutsideError):
+    """Nothing of the transaction happened, or nobody knows: ask the cursor."""
+
+
+class DatabaseDamaged(DatabaseFailed):
+    """What is in the file is no database, or no longer a whole one."""
 
 
 class LogFailed(BaseloadError):

@@ -32,6 +32,8 @@ class Run:
 
     first_index: int
     slots: bytes
+    #: The first index of the segment that this run is the end of; None where it is not.
+    seals: int | None = None
 
     @property
     def count(self) -> int:
@@ -79,7 +81,8 @@ class LogReader:
             end = max(place, min(end, synced - header.first_index))
         with source.slots[place * SLOT_SIZE : end * SLOT_SIZE] as slots:
             whole = hashing.whole_slots(slots, self._cursor)
-            run = Run(self._cursor, bytes(slots[: whole * SLOT_SIZE]))
+            seals = header.first_index if self._cursor + whole == header.end else None
+            run = Run(self._cursor, bytes(slots[: whole * SLOT_SIZE]), seals)
         if whole < end - place and run.end < synced:
             self._damaged(run.end, "its slot is not whole, and had been synced")
         self._cursor = run.end

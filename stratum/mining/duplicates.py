@@ -12,6 +12,7 @@ The gate looks shares up in the same tables; they grow between its turns.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Collection, Iterator
 
 import hashing
 
@@ -38,6 +39,16 @@ class Duplicates:
         if table is None:
             table = tables[extranonce1] = hashing.SeenShares(self._limit)
         return table
+
+    def told(self, prevhashes: Collection[bytes]) -> Iterator[tuple[bytes, bytes, bytes]]:
+        """For another process: previous block, extranonce1 and keys of every table of these."""
+        for prevhash, tables in self._blocks.items():
+            if prevhash in prevhashes:
+                yield from ((prevhash, of, table.keys()) for of, table in tables.items())
+
+    def revive(self, prevhash: bytes, extranonce1: bytes, keys: bytes) -> None:
+        """What another process told of one table."""
+        self.table(prevhash, extranonce1).revive(keys)
 
     def _of_block(self, prevhash: bytes) -> _Tables:
         tables = self._blocks.get(prevhash)

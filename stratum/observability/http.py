@@ -1,55 +1,38 @@
-"""`[http]`: the page, its figures as JSON, metrics and health.
+"""`[http]`: metrics and health, and the door to the books.
 
-    /                 the page
-    /api/v1/status    status.Status as JSON
     /metrics          Prometheus, or OpenMetrics for who asks
     /healthz          200 while this process's event loop answers: restart it when it does not
     /readyz           200 while rigs get work, else 503 and the reason: no reason to restart
+    anything else     is the books' to answer (`forward`): the page, the API
 
-It only shows. Nothing here changes anything, needs no secret and knows none. Names in it come
-from strangers, so the page may run no script but its own file and load nothing from elsewhere.
+Answered here is what must be true of this process and must not depend on another one. It only
+shows, so that GET and HEAD are all there is.
 """
 
 from __future__ import annotations
 
-import asyncio
-import json
 from collections.abc import Callable
 
 from aiohttp import web
-from aiohttp.typedefs import Handler
 
 from stratum.errors import ConfigError, Problem
+from stratum.observability.forward import Forwarder
 from stratum.observability.metrics import Metrics
-from stratum.observability.page import asset, render_page
 from stratum.observability.settings import HttpSettings
-from stratum.observability.status import Status
+from stratum.observability.web import application, runner
 
-#: A look is shared by everybody who looks within this time: viewers cost the loop once.
-SHARED_SECONDS = 1.0
-
-#: Requests under way may finish; idle keep-alive connections are closed at once.
-_SHUTDOWN_SECONDS = 2.0
-
-#: frame-ancestors and nosniff are what default-src does not cover. The icon is an empty data URL.
-_HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:;"
-        " connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cache-Control": "no-store",
-    "Server": "baseload",  # not the versions of what it is made of
-}
+#: What a viewer of the page reads while the books are away.
+BOOKS_AWAY = (
+    "The books do not answer just now; the pool serves rigs all the same."
+    " They are started again by themselves: see the log if this lasts."
+)
 
 
 class HttpServer:
     """One server; start(), then stop().
 
-    `status` is asked at most once in `shared_seconds`, however many look. `ready` answers None,
-    or why rigs get no work, in words that an operator can use.
+    `ready` answers None, or why rigs get no work, in words that an operator can use. `books` is
+    the path of the Unix socket that the books listen on.
     """
 
     def __init__(
@@ -57,39 +40,36 @@ class HttpServer:
         settings: HttpSettings,
         *,
         metrics: Metrics,
-        status: Callable[[], Status],
         ready: Callable[[], str | None],
-        shared_seconds: float = SHARED_SECONDS,
+        books: str,
     ) -> None:
         self._settings = settings
         self._metrics = metrics
-        self._status = status
         self._ready = ready
-        self._shared_seconds = shared_seconds
-        self._shared: tuple[float, Status] | None = None
+        self._books = Forwarder(books, BOOKS_AWAY)
         self._runner: web.AppRunner | None = None
 
     async def start(self) -> None:
         """Raises ConfigError where the address cannot be had."""
-        runner = web.AppRunner(
-            self._app(), access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS, keepalive_timeout=30
-        )
-        await runner.setup()
+        up = runner(self._app())
+        await up.setup()
         try:
-            await web.TCPSite(runner, self._settings.host, self._settings.port).start()
+            await web.TCPSite(up, self._settings.host, self._settings.port).start()
         except OSError as exc:
-            await runner.cleanup()
+            await up.cleanup()
             where = f"{self._settings.host}:{self._settings.port}"
             raise ConfigError(
                 [Problem("http.listen", f"cannot listen on {where}: {exc.strerror}")]
             ) from exc
-        self._runner = runner
+        self._runner = up
+        await self._books.start()
 
     async def stop(self) -> None:
         """Close every connection and the port. Does nothing before start()."""
-        runner, self._runner = self._runner, None
-        if runner is not None:
-            await runner.cleanup()
+        up, self._runner = self._runner, None
+        if up is not None:
+            await up.cleanup()
+        await self._books.stop()
 
     @property
     def port(self) -> int:
@@ -99,22 +79,12 @@ class HttpServer:
         return port
 
     def _app(self) -> web.Application:
-        app = web.Application()
-        app.router.add_get("/", self._get_page)
-        app.router.add_get("/page.css", _asset_handler("page.css", "text/css"))
-        app.router.add_get("/page.js", _asset_handler("page.js", "text/javascript"))
-        app.router.add_get("/api/v1/status", self._get_status)
+        app = application()
         app.router.add_get("/metrics", self._get_metrics)
         app.router.add_get("/healthz", self._get_health)
         app.router.add_get("/readyz", self._get_readiness)
-        app.on_response_prepare.append(_secure)
+        app.router.add_get("/{path:.*}", self._books.handle)
         return app
-
-    async def _get_page(self, _: web.Request) -> web.Response:
-        return web.Response(text=render_page(self._look()), content_type="text/html")
-
-    async def _get_status(self, _: web.Request) -> web.Response:
-        return web.json_response(self._look().as_json(), dumps=_dumps)
 
     async def _get_metrics(self, request: web.Request) -> web.Response:
         body, content_type = self._metrics.render(",".join(request.headers.getall("Accept", [])))
@@ -128,27 +98,3 @@ class HttpServer:
         if fault is None:
             return web.Response(text="ok\n")
         return web.Response(text=f"{fault}\n", status=503)
-
-    def _look(self) -> Status:
-        now = asyncio.get_running_loop().time()
-        if self._shared is None or now - self._shared[0] >= self._shared_seconds:
-            self._shared = (now, self._status())
-        return self._shared[1]
-
-
-def _asset_handler(name: str, content_type: str) -> Handler:
-    body = asset(name)
-
-    async def handler(_: web.Request) -> web.Response:
-        return web.Response(body=body, content_type=content_type, charset="utf-8")
-
-    return handler
-
-
-async def _secure(_: web.Request, response: web.StreamResponse) -> None:
-    response.headers.update(_HEADERS)
-
-
-def _dumps(value: object) -> str:
-    # NaN is no JSON: a bug in a figure must show here and not in somebody's parser.
-    return json.dumps(value, allow_nan=False)

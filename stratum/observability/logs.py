@@ -6,6 +6,8 @@ escaped: nobody outside can forge a line or drive a terminal. Credentials inside
 blotted out as a last resort; who logs keeps them out in the first place.
 
 A fault that goes on is said once a minute, with the count of what was held back.
+
+The processes of one pool share one stderr: each line tells the part that it is from.
 """
 
 from __future__ import annotations
@@ -33,10 +35,11 @@ _CREDENTIALS = re.compile(r"(?<=://)[^/\s]+(?=@)")
 _OURS = ("stratum", "hashing")
 
 
-def configure(level: str = "INFO", as_json: bool = False) -> None:
+def configure(level: str = "INFO", as_json: bool = False, part: str = "") -> None:
     """Send logs to stderr. A second call replaces the first.
 
-    `level` is a name such as "DEBUG"; raises ValueError for an unknown one.
+    `level` is a name such as "DEBUG"; raises ValueError for an unknown one. `part` is the name of
+    this process among several, empty where it is the only one.
     """
     names = logging.getLevelNamesMapping()
     if level.upper() not in names:
@@ -44,7 +47,7 @@ def configure(level: str = "INFO", as_json: bool = False) -> None:
     number = names[level.upper()]
 
     handler = _Stderr(sys.stderr)
-    handler.setFormatter(JsonFormatter() if as_json else TextFormatter())
+    handler.setFormatter(JsonFormatter(part) if as_json else TextFormatter(part))
     handler.addFilter(Repeats())
 
     root = logging.getLogger()
@@ -93,17 +96,29 @@ class _Fault:
 
 
 class TextFormatter(logging.Formatter):
-    """`2026-01-31T12:00:00.123Z WARNING stratum.node.client: …`, a traceback on lines below."""
+    """`2026-01-31T12:00:00.123Z WARNING stratum.node.client: …`, a traceback on lines below.
+
+    A part's name comes before the level.
+    """
+
+    def __init__(self, part: str = "") -> None:
+        super().__init__()
+        self._part = f"{part} " if part else ""
 
     def format(self, record: logging.LogRecord) -> str:
-        lines = [f"{_utc(record)} {record.levelname} {record.name}: {_message(record)}"]
+        head = f"{_utc(record)} {self._part}{record.levelname} {record.name}"
+        lines = [f"{head}: {_message(record)}"]
         # Indented: an exception may quote a peer, and its lines must not pass for ours either.
         lines += [f"    {_printable(line)}" for line in _trace(self, record).split("\n") if line]
         return "\n".join(lines)
 
 
 class JsonFormatter(logging.Formatter):
-    """`{"time", "level", "logger", "message"}`, with `exc` and `repeats` where there are any."""
+    """`{"time", "level", "logger", "message"}`; with `part`, `exc`, `repeats` where there are."""
+
+    def __init__(self, part: str = "") -> None:
+        super().__init__()
+        self._part = part
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, object] = {
@@ -112,6 +127,8 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": _without_credentials(record.getMessage()),
         }
+        if self._part:
+            line["part"] = self._part
         if repeats := getattr(record, "repeats", 0):
             line["repeats"] = repeats
         if trace := _trace(self, record):

@@ -52,11 +52,13 @@ class Figures:
     shares: Mapping[str, int] = field(default_factory=dict)  # by verdict
     share_difficulty: float = 0.0  # sum over accepted shares
     connections: int = 0
+    connections_limit: int = 0  # that the descriptor limit leaves room for
     rigs: int = 0  # connections with an authorized worker
     hashrate: float = 0.0  # H/s, of accepted shares
     jobs: int = 0  # made so far, refreshes among them
     job_height: int = 0  # of the block that rigs work on, 0 before the first job
     ready: bool = False
+    books: bool = False  # their process answers
     log_records: int = 0
     log_synced: int = 0  # of those, how many outlive a power cut
     nodes: Sequence[NodeFigures] = ()
@@ -139,6 +141,11 @@ class Metrics:
         )
         for name, text, value in (
             ("connections", "Open connections of rigs.", figures.connections),
+            (
+                "connections_limit",
+                "Connections that the descriptor limit leaves room for.",
+                figures.connections_limit,
+            ),
             ("rigs", "Connections with an authorized worker.", figures.rigs),
             (
                 "hashrate_hashes_per_second",
@@ -147,6 +154,7 @@ class Metrics:
             ),
             ("job_height", "Height of the block that rigs work on.", figures.job_height),
             ("ready", "1 while rigs get work, as /readyz says.", int(figures.ready)),
+            ("books_up", "1 while the books' process answers.", int(figures.books)),
             ("log_records", "Records in the log.", figures.log_records),
             ("log_synced_records", "Records that outlive a power cut.", figures.log_synced),
         ):

@@ -14,7 +14,12 @@ function patch(old, fresh) {
     if (old.data !== fresh.data) old.data = fresh.data;
     return;
   }
-  if (old.className !== fresh.className) old.className = fresh.className;
+  const names = new Set([...old.getAttributeNames(), ...fresh.getAttributeNames()]);
+  for (const name of names) {
+    const value = fresh.getAttribute(name);
+    if (value === null) old.removeAttribute(name);
+    else if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+  }
 
   const before = [...old.childNodes];
   const after = [...fresh.childNodes];
@@ -30,13 +35,17 @@ async function refresh() {
   if (document.hidden) return;
   const lost = document.getElementById("lost");
   try {
-    const answer = await fetch("/", { signal: AbortSignal.timeout(5 * PERIOD_MS) });
-    if (!answer.ok) throw new Error(answer.statusText);
+    const here = location.pathname + location.search;
+    const answer = await fetch(here, { signal: AbortSignal.timeout(5 * PERIOD_MS) });
+    if (!answer.ok) throw new Error((await answer.text()).trim());
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
     patch(document.getElementById("look"), fresh.getElementById("look"));
     document.title = fresh.title;
     lost.hidden = true;
-  } catch {
+  } catch (error) {
+    // A server that is up says in words what is wrong; one that is down says nothing.
+    const words = error.name === "Error" ? error.message : "The pool does not answer.";
+    lost.textContent = `${words} What you see is old.`;
     lost.hidden = false;
   }
 }

@@ -2,28 +2,44 @@
 
 The server renders, and only the server: page.js fetches this same page every two seconds and
 changes the text that differs. A second renderer in the browser would be a second place to forget
-an escape. Every text passes through _text(), which is the only way into a cell.
+an escape.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from html import escape
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
 
+from stratum.observability.markup import Cell, Column, links, nothing, pairs, section, table, text
+from stratum.observability.queries import page_link, sorted_link
 from stratum.observability.show import (
     show_age,
     show_bitcoin,
+    show_counts,
     show_difficulty,
+    show_share,
     show_span,
-    shown_name,
+    show_spread,
 )
-from stratum.observability.status import RIGS_SHOWN, BlockRow, NodeRow, RigRow, Status
+from stratum.observability.status import (
+    RIGS_SHOWN,
+    WINDOWS,
+    BlockRow,
+    GroupRow,
+    NodeRow,
+    RateRow,
+    RigRow,
+    Status,
+)
 from stratum.units import show_hashrate
 
 #: Enough of a block hash to find it by; its beginning is zeros.
 _HASH_TAIL = 16
+
+_WINDOW_WORDS = {"1m": "1 min", "10m": "10 min", "1h": "1 h", "24h": "24 h"}
+
+#: What stands where nothing is known.
+_UNKNOWN = "–"
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -44,18 +60,14 @@ _PAGE = """<!doctype html>
 </main>
 <footer>
 <a href="/api/v1/status">Status as JSON</a>
+<a href="/api/v1/workers">Workers</a>
+<a href="/api/v1/rollups">History</a>
 <a href="/metrics">Metrics</a>
 <a href="/readyz">Readiness</a>
 </footer>
 </body>
 </html>
 """
-
-
-@dataclass(frozen=True, slots=True)
-class _Column:
-    title: str
-    kind: str = ""  # CSS class: "n" number, "h" hash, "w" long words
 
 
 def asset(name: str) -> bytes:
@@ -66,40 +78,62 @@ def asset(name: str) -> bytes:
 def render_page(status: Status) -> str:
     parts = (
         _header(status),
+        _rates(status.rates),
         _figures(status),
         _job(status),
         _nodes(status.nodes),
         _blocks(status.blocks, status.now),
+        _groups("Tiers", "Tier", status.tiers, status.now),
+        _groups("Accounts", "Account", status.accounts, status.now),
         _rigs(status),
         _events(status),
     )
     title = f"{show_hashrate(status.hashrate)} · baseload {status.network}"
-    return _PAGE.format(title=_text(title), look="\n".join(parts))
+    return _PAGE.format(title=text(title), look="\n".join(filter(None, parts)))
 
 
 def _header(status: Status) -> str:
     state = f"no work: {status.fault}" if status.fault else "mining"
     mark = "bad" if status.fault else "good"
     about = f"{status.network} · version {status.version}"
+    books = (
+        f'<p class="state bad">{text(f"books: {status.books_fault}")}</p>'
+        if status.books_fault
+        else ""
+    )
     return (
-        f'<header><h1>baseload</h1><p class="about">{_text(about)}</p>'
-        f'<p class="state {mark}">{_text(state)}</p></header>'
+        f'<header><h1>baseload</h1><p class="about">{text(about)}</p>'
+        f'<p class="state {mark}">{text(state)}</p>{books}</header>'
+    )
+
+
+def _rates(rates: Mapping[str, RateRow]) -> str:
+    if not rates:
+        return ""
+    return pairs(
+        "figures",
+        ((f"Hashrate, {_WINDOW_WORDS[window]}", _rate(rates.get(window))) for window in WINDOWS),
     )
 
 
 def _figures(status: Status) -> str:
     accepted = status.shares.get("accepted", 0)
-    rejected = sum(status.shares.values()) - accepted
-    share = f" ({rejected / (accepted + rejected):.2%})" if rejected else ""
-    return _pairs(
-        "figures",
+    rejects = {cause: count for cause, count in status.shares.items() if cause != "accepted"}
+    rejected = sum(rejects.values())
+    part = f"{rejected / (accepted + rejected):.2%}" if rejected else ""
+    up_for = _UNKNOWN if status.started_at is None else show_span(status.now - status.started_at)
+    known = f"of {status.workers_total:,} known" if status.workers_total else ""
+    return pairs(
+        "facts",
         (
-            ("Hashrate", show_hashrate(status.hashrate)),
-            ("Rigs", f"{status.rigs_total:,}"),
+            ("Rigs", Cell(f"{status.rigs_total:,}", known)),
             ("Connections", f"{status.connections:,}"),
             ("Shares accepted", f"{accepted:,}"),
-            ("Shares rejected", f"{rejected:,}{share}"),
-            ("Up for", show_span(status.now - status.started_at)),
+            ("Shares rejected", Cell(f"{rejected:,}", part, show_counts(rejects))),
+            ("Efficiency, 24 h", _efficiency(status.efficiency)),
+            ("Best share", _best(status.best)),
+            ("Last share", show_age(status.last_share_at, status.now)),
+            ("Up for", up_for),
         ),
     )
 
@@ -107,11 +141,11 @@ def _figures(status: Status) -> str:
 def _job(status: Status) -> str:
     job = status.job
     if job is None:
-        return _section("Current job", _nothing("None yet."))
-    return _section(
+        return section("Current job", nothing("None yet."))
+    return section(
         "Current job",
-        _pairs(
-            "job",
+        pairs(
+            "facts",
             (
                 ("Height", f"{job.height:,}"),
                 ("Transactions", f"{job.transactions:,}"),
@@ -125,12 +159,12 @@ def _job(status: Status) -> str:
 
 
 def _nodes(nodes: Sequence[NodeRow]) -> str:
-    columns = (_Column("Node"), _Column("State", "w"), _Column("Height", "n"))
+    columns = (Column("Node"), Column("State", "w"), Column("Height", "n"))
     rows = (
         (node.name, _node_state(node), f"{node.height:,}" if node.height else "unknown")
         for node in nodes
     )
-    return _section("Nodes", _table("Nodes", columns, rows, "No node is configured."))
+    return section("Nodes", table("Nodes", columns, rows, "Nothing is known of any node."))
 
 
 def _node_state(node: NodeRow) -> str:
@@ -141,12 +175,12 @@ def _node_state(node: NodeRow) -> str:
 
 def _blocks(blocks: Sequence[BlockRow], now: float) -> str:
     columns = (
-        _Column("Height", "n"),
-        _Column("Fate", "w"),
-        _Column("Value", "n"),
-        _Column("Found by", "w"),
-        _Column("When", "n"),
-        _Column("Hash", "h"),
+        Column("Height", "n"),
+        Column("Fate", "w"),
+        Column("Value", "n"),
+        Column("Found by", "w"),
+        Column("When", "n"),
+        Column("Hash", "h"),
     )
     rows = (
         (
@@ -159,88 +193,122 @@ def _blocks(blocks: Sequence[BlockRow], now: float) -> str:
         )
         for block in blocks
     )
-    return _section("Blocks", _table("Blocks", columns, rows, "None found yet."))
+    return section("Blocks", table("Blocks", columns, rows, "None found yet."))
+
+
+def _groups(title: str, one: str, groups: Sequence[GroupRow], now: float) -> str:
+    """Shown where there is more than one: the site's figures are those of a single one."""
+    if len(groups) < 2:
+        return ""
+    columns = (
+        Column(one, "w"),
+        *(Column(_WINDOW_WORDS[window], "n") for window in WINDOWS),
+        Column("Accepted", "n"),
+        Column("Rejected", "n"),
+        Column("Efficiency", "n"),
+        Column("Best share", "n"),
+        Column("Last share", "n"),
+    )
+    rows = ((group.name, *_deeds(group, now)) for group in groups)
+    return section(title, table(title, columns, rows, "None yet."))
 
 
 def _rigs(status: Status) -> str:
-    columns = (
-        _Column("Worker", "w"),
-        _Column("Hashrate", "n"),
-        _Column("Difficulty", "n"),
-        _Column("Accepted", "n"),
-        _Column("Rejected", "n"),
-        _Column("Last share", "n"),
-        _Column("Connected", "n"),
-        _Column("Agent", "w"),
-    )
     shown = status.rigs[:RIGS_SHOWN]
-    rows = (_rig_row(rig, status.now) for rig in shown)
     where = " or ".join(f"stratum+tcp://{address}" for address in status.listens)
     empty = f"None yet. Point one at {where}." if where else "None yet."
-    table = _table("Rigs", columns, rows, empty)
+    rows = [_rig_row(rig, status.now) for rig in shown]
+    quiet = (rig.connected_at is None for rig in shown)
+    return section(
+        "Rigs", table("Rigs", _rig_columns(status), rows, empty, quiet) + _pages(status, len(shown))
+    )
 
-    hidden = status.rigs_total - len(shown)
-    more = f"<p>And {hidden:,} more.</p>" if shown and hidden > 0 else ""
-    return _section("Rigs", table + more)
+
+def _rig_columns(status: Status) -> list[Column]:
+    def sortable(title: str, kind: str, sort: str, largest_first: bool = True) -> Column:
+        current = status.rigs_sort
+        if current.removeprefix("-") != sort:
+            return Column(title, kind, sorted_link(sort, current))
+        falls = largest_first != current.startswith("-")
+        order = "descending" if falls else "ascending"
+        return Column(title, kind, sorted_link(sort, current), order)
+
+    return [
+        sortable("Worker", "w", "name", largest_first=False),
+        *(sortable(_WINDOW_WORDS[window], "n", f"hashrate_{window}") for window in WINDOWS),
+        sortable("Accepted", "n", "accepted"),
+        sortable("Rejected", "n", "rejected"),
+        sortable("Efficiency", "n", "efficiency", largest_first=False),
+        sortable("Best share", "n", "best"),
+        sortable("Last share", "n", "last_share"),
+        Column("Difficulty", "n"),
+        Column("Connected", "n"),
+        Column("Agent", "w"),
+    ]
 
 
-def _rig_row(rig: RigRow, now: float) -> tuple[str, ...]:
+def _rig_row(rig: RigRow, now: float) -> tuple[str | Cell, ...]:
+    several = f"{rig.sessions} times" if rig.sessions > 1 else ""
+    connected = _UNKNOWN if rig.connected_at is None else show_age(rig.connected_at, now)
     return (
         rig.worker,
-        show_hashrate(rig.hashrate),
+        *_deeds(rig, now),
         show_difficulty(rig.difficulty),
-        f"{rig.accepted:,}",
-        f"{rig.rejected:,}",
-        show_age(rig.last_share_at, now),
-        show_age(rig.connected_at, now),
+        Cell(connected, several),
         rig.agent,
     )
 
 
-def _events(status: Status) -> str:
-    columns = (_Column("When", "n"), _Column("What", "w"))
-    rows = ((show_age(event.at, status.now), event.text) for event in status.events)
-    return _section("Events", _table("Events", columns, rows, "None yet."))
+def _pages(status: Status, shown: int) -> str:
+    """Which rows these are, and the way to the others."""
+    first = status.rigs_offset
+    total = max(status.workers_total, shown)
+    if not first and shown >= total:
+        return ""
+    there = []
+    if first:
+        back = max(first - RIGS_SHOWN, 0)
+        there.append(("previous", page_link(status.rigs_sort, back)))
+    if first + shown < total:
+        there.append(("next", page_link(status.rigs_sort, first + shown)))
+    rows = f"{first + 1:,} to {first + shown:,} of {total:,}" if shown else f"none of {total:,}"
+    return f'<div class="pages"><p>{text(rows)}</p>{links("More rigs", there)}</div>'
 
 
-def _section(title: str, inside: str) -> str:
-    return f"<section><h2>{_text(title)}</h2>{inside}</section>"
-
-
-def _pairs(kind: str, pairs: Iterable[tuple[str, str]]) -> str:
-    """A description list: names and values, in the order that a reader wants them."""
-    inside = "".join(
-        f"<div><dt>{_text(name)}</dt><dd>{_text(value)}</dd></div>" for name, value in pairs
-    )
-    return f'<dl class="{kind}">{inside}</dl>'
-
-
-def _table(
-    label: str, columns: Sequence[_Column], rows: Iterable[Sequence[str]], empty: str
-) -> str:
-    """`empty` stands in where there are no rows. The box scrolls, so the keyboard may enter it."""
-    body = "".join(f"<tr>{_cells(columns, row)}</tr>" for row in rows)
-    if not body:
-        return _nothing(empty)
-    head = "".join(
-        f'<th scope="col" class="{column.kind}">{_text(column.title)}</th>' for column in columns
-    )
+def _deeds(row: RigRow | GroupRow, now: float) -> tuple[str | Cell, ...]:
+    """What the books say of a worker or a group, in the order of the columns."""
     return (
-        f'<div class="wide" role="region" tabindex="0" aria-label="{_text(label)}"><table>'
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+        *(_rate(row.rates.get(window)) for window in WINDOWS),
+        f"{row.accepted:,}",
+        Cell(f"{row.rejected:,}", show_counts(row.rejects)),
+        _efficiency(row.efficiency),
+        _best(row.best),
+        show_age(row.last_share_at, now),
     )
 
 
-def _cells(columns: Sequence[_Column], row: Sequence[str]) -> str:
-    return "".join(
-        f'<td class="{column.kind}">{_text(cell)}</td>'
-        for column, cell in zip(columns, row, strict=True)
+def _rate(rate: RateRow | None) -> str | Cell:
+    if rate is None or not rate.seconds:
+        return _UNKNOWN
+    low, high = show_hashrate(rate.low), show_hashrate(rate.high)
+    return Cell(
+        show_hashrate(rate.hashrate),
+        show_spread(rate.hashrate, rate.low, rate.high),
+        f"{low} to {high} with 95 % confidence, over {show_span(rate.seconds)}",
     )
 
 
-def _nothing(text: str) -> str:
-    return f'<p class="nothing">{_text(text)}</p>'
+def _efficiency(efficiency: float | None) -> str:
+    return _UNKNOWN if efficiency is None else show_share(efficiency)
 
 
-def _text(text: str) -> str:
-    return escape(shown_name(text))
+def _best(best: float | None) -> str:
+    return _UNKNOWN if best is None else show_difficulty(best)
+
+
+def _events(status: Status) -> str:
+    columns = (Column("When", "n"), Column("What", "w"))
+    rows: Iterable[tuple[str, str]] = (
+        (show_age(event.at, status.now), event.text) for event in status.events
+    )
+    return section("Events", table("Events", columns, rows, "None yet."))

@@ -7,6 +7,8 @@ around them; shown_name() leaves nothing of those.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 _NAME_LENGTH = 96
 
 _MINUTE = 60
@@ -36,6 +38,29 @@ def show_difficulty(difficulty: float) -> str:
             return f"{difficulty / 1e6:.4g} {prefix}"
         difficulty /= 1000
     return f"{difficulty / 1e6:,.1f} T"
+
+
+def show_spread(value: float, low: float, high: float) -> str:
+    """`±12 %` of the value: the wider side. Empty where percents would tell nobody anything."""
+    if value <= 0:
+        return ""
+    wider = max(high - value, value - low) / value
+    if wider >= 1:
+        return "±100 % or more"
+    percent = 100 * wider
+    return f"±{percent:.2g} %" if percent < 10 else f"±{percent:.0f} %"
+
+
+def show_share(part: float) -> str:
+    """`99.98 %`; 100 only where nothing at all is missing."""
+    percent = 100 * part
+    return "100 %" if part == 1 else f"{min(percent, 99.99):.2f} %"
+
+
+def show_counts(counts: Mapping[str, int]) -> str:
+    """`stale 10, duplicate 2`: the most first, without those that are zero."""
+    there = sorted(((count, name) for name, count in counts.items() if count), reverse=True)
+    return ", ".join(f"{name.replace('_', ' ')} {count:,}" for count, name in there)
 
 
 def show_bitcoin(sats: int) -> str:

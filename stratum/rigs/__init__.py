@@ -1,1 +1,1 @@
-"""Rigs made of software: the reference miner and virtual rigs. They mine, they never serve."""
+"""Rigs made of software: the reference miner, virtual rigs, the swarm. They mine, never serve."""

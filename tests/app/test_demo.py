@@ -12,7 +12,9 @@ import pytest
 from stratum.app import demo
 from stratum.app.service import PoolService
 from stratum.bitcoin.target import target_from_nbits
+from stratum.errors import ConfigError
 from stratum.events import Event, RigConnected
+from stratum.observability.settings import HttpSettings
 from tests.app.world import PATIENCE_S, TIER, World, a_node
 
 
@@ -36,24 +38,25 @@ async def test_rigs_mine_on_a_pool_that_listens_elsewhere_than_on_the_first_loop
 
     async with a_node() as node:
         tier = replace(TIER, host="127.0.0.2")
-        config = World(tmp_path, node.settings, listen=(tier,)).config
+        http = HttpSettings("0.0.0.0", 0)
+        config = World(tmp_path, node.settings, listen=(tier,), http=http).config
         service = PoolService(config, on_event=on_event)
-        running = asyncio.create_task(demo._run(service, [1000.0, 2000.0], "127.0.0.2", "::"))
+        running = asyncio.create_task(demo._run(config, service, [1000.0, 2000.0]))
         async with asyncio.timeout(PATIENCE_S):
             await come.wait()
             service.stop()
             assert await running == 0
     told = [one.message for one in caplog.records if one.name == demo.__name__]
     assert told[0].startswith("rigs of your own: stratum+tcp://127.0.0.2:")
-    assert "http://[::1]:" in told[1]
+    assert "http://127.0.0.1:" in told[1]
 
 
 async def test_demo_whose_pool_can_not_start_fails_with_the_reason(tmp_path: Path) -> None:
     async with a_node() as node, World(tmp_path / "other", node.settings) as world:
         taken = (replace(TIER, port=world.service.server.ports[0]),)
-        service = PoolService(World(tmp_path / "demo", node.settings, listen=taken).config)
-        with pytest.raises(OSError, match="listen on 127.0.0.1"):
-            await demo._run(service, [1000.0], "127.0.0.1", "127.0.0.1")
+        config = World(tmp_path / "demo", node.settings, listen=taken).config
+        with pytest.raises(ConfigError, match="listen on 127.0.0.1"):
+            await demo._run(config, PoolService(config), [1000.0])
 
 
 def test_blocks_come_as_often_as_the_rates_promise() -> None:

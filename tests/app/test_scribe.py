@@ -14,17 +14,21 @@ import pytest
 
 from stratum.app import scribe as scribe_module
 from stratum.app import service as service_module
+from stratum.app.scribe import Scribe
 from stratum.events import BlockFate
 from stratum.ledger import log as log_module
 from stratum.ledger.errors import StorageFull
 from stratum.ledger.log import Log
 from stratum.ledger.reading import read
 from stratum.ledger.records import BodyRecord, RecordType
+from stratum.ledger.templates import TemplateStore
 from stratum.mining.settings import TierSettings
+from stratum.mining.site import RefusedShares
+from stratum.mining.verdicts import Verdict
 from stratum.protocol.messages import swap_words
 from tests.app.auditor import audit
 from tests.app.world import TIER, Clock, HandRig, World, a_node, a_pool
-from tests.ledger.conftest import until_room
+from tests.ledger.conftest import file_size_limit, no_failure, until_room
 
 P2WPKH = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
 P2PKH = "mipcBbFg9gMiCh81Kj8tqqdgoZub1ZJRfn"
@@ -309,6 +313,34 @@ async def test_policy_tells_the_rules(tmp_path: Path) -> None:
         "coinbase_tag": "/baseload/",
         "weight_shift": 32,
     }
+
+
+async def test_refused_shares_are_counted_by_worker_and_cause(tmp_path: Path) -> None:
+    async with a_pool(tmp_path) as (world, _):
+        rig, stranger = await world.rig("farm.rig"), await world.rig("farm.new")
+        share = rig.share()
+        await rig.submit(share)
+        for _ in range(2):
+            assert (await rig.submit(share))["error"][0] == 22
+        name, _, *rest = stranger.share().params
+        await stranger.call("mining.submit", [name, "00000000", *rest])
+        await stranger.call("mining.submit", ["nobody", *stranger.share().params[1:]])
+    refused = bodies(tmp_path, RecordType.REJECT)
+    (worker,) = [body for body in refused if body["worker"]]
+    assert (worker["listen"], worker["counts"]) == (0, {"duplicate": 2})
+    nobodys = [body["counts"] for body in refused if not body["worker"]]
+    assert {"unknown_job": 1} in nobodys and {"unauthorized": 1} in nobodys
+    (account,) = bodies(tmp_path, RecordType.ACCOUNT)
+    assert worker["account"] == account["id"], "strangers get no number"
+
+
+def test_counts_of_refused_shares_that_find_no_room_stop_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    refused = RefusedShares("", b"", "", 0, {Verdict.STALE: 2})
+    with file_size_limit(0), Log(tmp_path, on_failure=no_failure) as log:
+        Scribe(log, TemplateStore(tmp_path)).keep_refused(refused)
+    assert "REJECT record not written down" in caplog.text
 
 
 async def test_log_is_synced_when_the_pool_has_stopped(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ async def test_rigs_stay_when_a_node_comes_back_on_the_same_tip(tmp_path: Path) 
         await rig.sync()
         assert rig.job[1] == tip
         assert not await world.is_refused()
-        assert world.service.view.status().rigs_total == 2
+        assert world.service.view.live().rigs == 2
 
 
 async def test_rigs_go_to_their_backups_when_work_stays_away_and_are_welcome_when_it_is_back(

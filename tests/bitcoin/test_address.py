@@ -7,7 +7,12 @@ from embit import base58, bech32
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stratum.bitcoin.address import AddressError, looks_like_address, script_from_address
+from stratum.bitcoin.address import (
+    AddressError,
+    address_from_key_hash,
+    looks_like_address,
+    script_from_address,
+)
 from stratum.bitcoin.networks import MAIN, NETWORKS, REGTEST, SIGNET, TESTNET4, Network
 
 NETWORK = st.sampled_from(list(NETWORKS.values()))
@@ -251,3 +256,14 @@ def test_what_can_only_be_meant_as_an_address_looks_like_one(name: str) -> None:
 )  # fmt: skip
 def test_a_farms_name_does_not_look_like_an_address(name: str) -> None:
     assert not looks_like_address(name)
+
+
+@given(network=NETWORK, key_hash=HASH160)
+def test_the_address_of_a_key_hash_pays_that_key_hash(network: Network, key_hash: bytes) -> None:
+    address = address_from_key_hash(key_hash, network)
+    assert script_from_address(address, network) == b"\x00\x14" + key_hash
+
+
+def test_a_key_hash_has_20_bytes() -> None:
+    with pytest.raises(AddressError, match="key hash is 32 bytes, expected 20"):
+        address_from_key_hash(bytes(32), MAIN)

@@ -135,6 +135,11 @@ def test_check_as_json_is_for_scripts(runner: CliRunner, bad_file: Path, good_fi
     assert json.loads(result.stdout)["ok"] is True
 
 
+def test_pool_keeps_to_itself_how_it_runs_its_parts(runner: CliRunner) -> None:
+    text = runner.invoke(app, ["pool", "--help"]).output
+    assert "--part" not in text and "--lifeline" not in text
+
+
 def test_pool_with_a_faulty_config_serves_nobody(runner: CliRunner, bad_file: Path) -> None:
     result = runner.invoke(app, ["pool", str(bad_file)])
     assert result.exit_code == 2
@@ -159,15 +164,17 @@ def test_a_second_pool_on_one_data_dir_exits_2(good_file: Path, tmp_path: Path) 
     assert failures == []
 
 
-def test_a_port_that_is_taken_exits_1_without_a_traceback(good_file: Path) -> None:
+def test_a_port_that_is_taken_exits_2_without_a_traceback(good_file: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         text = good_file.read_text()
         good_file.write_text(text.replace('"127.0.0.1:0" }]', f'"127.0.0.1:{port}" }}]'))
         done = baseload("pool", str(good_file))
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "Traceback" not in done.stderr
-    assert str(port) in done.stderr.splitlines()[-1]
+    *_, problem, count = done.stderr.splitlines()
+    assert problem.startswith("listen: ") and str(port) in problem
+    assert count == "1 problem"
 
 
 def test_mining_at_an_impossible_url_exits_2() -> None:
@@ -189,3 +196,4 @@ def test_a_pool_that_is_told_to_stop_exits_0(good_file: Path, number: signal.Sig
         rest = process.stderr.read()
     assert process.returncode == 0
     assert "Traceback" not in rest
+    assert "ERROR" not in rest

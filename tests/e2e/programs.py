@@ -15,7 +15,9 @@ from typing import Any, Self
 
 import aiohttp
 
+from stratum.app.local_sockets import SERVE_SOCKET, Meeting
 from stratum.node.settings import NodeSettings
+from tests.e2e.tree import children, kill
 from tests.peers.node import free_port
 
 #: Generous: these bound a hang, they are no measurement.
@@ -94,8 +96,14 @@ class Pool:
                 stdout=output,
                 stderr=output,
             )
-        path = "readyz" if ready else "healthz"
-        await self.until(lambda: self._answers(path), f"/{path}")
+        if ready:
+            await self.until_ready()
+        else:
+            await self.until(lambda: self._answers("healthz"), "/healthz")
+
+    async def until_ready(self) -> None:
+        """Wait until rigs get work."""
+        await self.until(lambda: self._answers("readyz"), "/readyz")
 
     async def _answers(self, path: str) -> bool:
         assert self._process is not None
@@ -111,22 +119,47 @@ class Pool:
             return False
 
     async def end(self, how: signal.Signals) -> int:
-        """Send a signal and wait; the exit code, negative for a signal."""
+        """Send a signal and wait; the exit code, negative for a signal. SIGKILL goes to every
+        process of the pool, as from the kernel or a power cut."""
         process, self._process = self._process, None
         if process is None:
             return 0
-        if process.returncode is None:
+        if process.returncode is None and how == signal.SIGKILL:
+            await kill(process.pid, *children(process.pid).values())
+        elif process.returncode is None:
             process.send_signal(how)
         async with asyncio.timeout(PATIENCE_S):
             return await process.wait()
 
+    @property
+    def pid(self) -> int:
+        """Of the supervisor."""
+        assert self._process is not None
+        return self._process.pid
+
+    async def until_part(self, name: str, other_than: int = 0) -> int:
+        """Wait until a part runs, in another process than one before; its pid."""
+
+        async def runs() -> bool:
+            return children(self.pid).get(name, other_than) != other_than
+
+        await self.until(runs, name)
+        return children(self.pid)[name]
+
     async def status(self) -> dict[str, Any]:
-        async with (
-            aiohttp.ClientSession() as http,
-            http.get(f"http://127.0.0.1:{self.http_port}/api/v1/status") as reply,
-        ):
-            body: dict[str, Any] = await reply.json()
-            return body
+        """What serve tells of itself."""
+        with Meeting(self._home / "data", SERVE_SOCKET) as serve:
+            connector = aiohttp.UnixConnector(serve.path)
+            async with (
+                aiohttp.ClientSession(connector=connector) as http,
+                http.get("http://serve/live") as reply,
+            ):
+                body: dict[str, Any] = await reply.json()
+                return body
+
+    async def until_page(self) -> None:
+        """Wait until books answer behind serve."""
+        await self.until(lambda: self._answers(""), "the page")
 
     async def until(self, holds: Callable[[], Awaitable[bool]], what: str) -> None:
         """Ask again and again: another process can't be awaited otherwise."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from pathlib import Path
 
@@ -12,8 +13,9 @@ from stratum.events import BlockFate
 from stratum.ledger.reading import read
 from stratum.ledger.records import ShareRecord
 from stratum.node.settings import NodeSettings
-from tests.e2e.programs import Pool, mine
+from tests.e2e.programs import PATIENCE_S, Pool, mine
 from tests.e2e.rig import Rig
+from tests.e2e.tree import children, gone, kill
 from tests.peers.node import FullNode, free_port
 
 #: How long the issue wants a node to be gone.
@@ -107,7 +109,7 @@ async def test_no_rig_is_dropped_while_the_node_is_gone(node: FullNode, tmp_path
         await rig.call("mining.submit", solution.params)
         await pool.until_accepted(1)
         status = await pool.status()
-    assert status["rigs_total"] == 1
+    assert status["rigs"] == 1
     assert len([row for row in status["events"] if "byhand connected" in row["text"]]) == 1
     assert await node.rpc("getbestblockhash") == display(solution.block_hash)
 
@@ -168,6 +170,64 @@ async def test_a_block_on_a_job_from_before_a_crash_lands_after_the_restart(
     assert answer["error"][0] == 21
     block = parse_block(bytes.fromhex(await node.rpc("getblock", display(solution.block_hash), 0)))
     assert len(block.transactions) == 9
+
+
+async def test_serve_killed_alone_comes_again_with_what_its_rigs_had(
+    node: FullNode, tmp_path: Path
+) -> None:
+    async with Pool(tmp_path, [node.settings]) as pool:
+        await pool.until_page()
+        serve, books = await pool.until_part("serve"), await pool.until_part("books")
+        async with Rig(pool.port) as before:
+            await before.start()
+            solution = before.solve()
+            await kill(serve)
+        await pool.until_part("serve", other_than=serve)
+        await pool.until_ready()
+        async with Rig(pool.port) as after:
+            await after.start(before.session_id)
+            assert after.extranonce1 == before.extranonce1
+            await after.call("mining.submit", solution.params)
+
+            async def landed() -> bool:
+                return bool(await node.rpc("getbestblockhash") == display(solution.block_hash))
+
+            await pool.until(landed, "the block")
+        assert await pool.until_part("books") == books, "books outlive serve"
+    assert "serve died of SIGKILL; it is started again in 1 s" in pool.log
+
+
+async def test_books_that_are_killed_disturb_no_rig_and_come_again(
+    node: FullNode, tmp_path: Path
+) -> None:
+    async with Pool(tmp_path, [node.settings]) as pool, Rig(pool.port) as rig:
+        await pool.until_page()
+        await rig.start()
+        serve, books = await pool.until_part("serve"), await pool.until_part("books")
+        await kill(books)
+        await rig.call("mining.submit", rig.solve().params)
+        await pool.until_accepted(1)
+        await pool.until_part("books", other_than=books)
+        await pool.until_page()
+        assert await pool.until_part("serve") == serve
+        assert (await pool.status())["rigs"] == 1
+
+
+async def test_nothing_is_left_of_a_pool_whose_supervisor_is_killed(
+    node: FullNode, tmp_path: Path
+) -> None:
+    async with Pool(tmp_path, [node.settings]) as pool:
+        await pool.until_page()
+        handles = [os.pidfd_open(pid) for pid in children(pool.pid).values()]
+        assert len(handles) == 2
+        await kill(pool.pid)
+        async with asyncio.timeout(PATIENCE_S):
+            await gone(handles)
+        assert await pool.end(signal.SIGTERM) == -signal.SIGKILL
+        # Ports, lock and sockets are free again.
+        await pool.start()
+        await pool.until_page()
+    assert "the supervisor is gone: stopping" in pool.log
 
 
 async def test_a_second_pool_on_the_same_data_dir_exits_2(node: FullNode, tmp_path: Path) -> None:

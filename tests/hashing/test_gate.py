@@ -263,7 +263,7 @@ def test_each_verdict_comes_out(core: ModuleType) -> None:
         (submit(HARD_JOB, ntime=CURTIME + 3), Verdict.LOW_DIFFICULTY),
         (submit(STALE_JOB, ntime=CURTIME), Verdict.STALE),
         (submit(STALE_JOB, ntime=CURTIME), Verdict.STALE),
-        (submit(UNKEPT_JOB), None),
+        (submit(UNKEPT_JOB, ntime=CURTIME), None),
         (submit(job=99), None),
         (submit(name="nobody"), None),
         (submit(name="unnumbered"), None),
@@ -272,6 +272,67 @@ def test_each_verdict_comes_out(core: ModuleType) -> None:
     ]:
         assert check_line(table, line) is verdict
     check_counters(table)
+
+
+PLAIN = submit().decode()
+
+
+@pytest.mark.parametrize(
+    "request_id", ["0", "9", "123456789012345678", '"a"', '" ~!#[]"', f'"{"i" * 100}"']
+)
+def test_a_plain_id_is_echoed_as_it_came(core: ModuleType, request_id: str) -> None:
+    table = make_table(core)
+    assert check_line(table, submit(id=request_id)) is Verdict.ACCEPTED
+    assert table.gate.replies() == f'{{"id":{request_id},"result":true,"error":null}}\n'.encode()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *(submit(id=odd).decode() for odd in ("00", "01", "-0", "-1", "1.0", "1e1", "null", '""')),
+        *(submit(id=odd).decode() for odd in ("1234567890123456789", '"\x7f"', '"é"', '"\\n"')),
+        *(submit(id=odd).decode() for odd in (f'"{"i" * 101}"', "", "true", "[1]", '"a', 'a"')),
+        PLAIN + "}",
+        PLAIN + ",",
+        PLAIN[:-1],
+        PLAIN[1:],
+        "[" + PLAIN + "]",
+        PLAIN[:-1] + ",}",
+        PLAIN.replace("]", ",]"),
+        PLAIN.replace("[", "[,"),
+        PLAIN.replace("]", ',null,""]'),
+        PLAIN.replace('"id":4', '"id":4,"id":4'),
+        PLAIN.replace('"id":4,', ""),
+        PLAIN.replace('"id"', '"ID"'),
+        PLAIN.replace(":4", "=4"),
+        PLAIN.replace('"mining.submit"', '"mining.submit2"'),
+        PLAIN.replace('"mining.submit"', '"mining\\u002esubmit"'),
+        PLAIN.replace("a1b20100", "A1B20100"),
+        PLAIN.replace("a1b20100", "0xa1b201"),
+        PLAIN.replace('"00000000"', '"0000000g"'),
+        PLAIN.replace('"00000000"', '"0000000 "'),
+        PLAIN.replace('"00000000"', "00000000"),
+        PLAIN.replace('"00000000"', "0"),
+        PLAIN.replace('"b"', '"B"'),
+        PLAIN.replace('"b"', '"b "'),
+        PLAIN.replace(",", "\v,"),
+        PLAIN.replace(",", "\0,"),
+        PLAIN + "\0",
+        "\ufeff" + PLAIN,
+        PLAIN.replace(":", ":\xa0"),
+    ],
+)
+def test_other_lines_are_the_callers(core: ModuleType, line: str) -> None:
+    assert check_line(make_table(core), line.encode()) is None
+
+
+def test_a_name_that_needs_escapes_is_never_taken_for_another(core: ModuleType) -> None:
+    table = make_table(core)
+    for name in ("a\\u0062", "ab", 'a"b', "é"):
+        table.add_worker(name, 1, 1)
+    for name in ("a\\u0062", "a\\\\u0062", 'a\\"b', "é"):
+        assert check_line(table, submit(name=name)) is None
+    assert check_line(table, submit(name="ab")) is Verdict.ACCEPTED
 
 
 def test_other_spelling_of_a_share_is_a_duplicate(core: ModuleType) -> None:
@@ -291,9 +352,16 @@ def test_other_spelling_of_a_share_is_a_duplicate(core: ModuleType) -> None:
     curtime=st.integers(-9000, 9000),
     elapsed=st.integers(-5, 9000),
     most=st.none() | st.integers(-10, 8000),
+    mintime=st.integers(-9000, 9000),
 )
 def test_ntime_is_good_where_the_rules_say_so(
-    core: ModuleType, first: int, offset: int, curtime: int, elapsed: int, most: int | None
+    core: ModuleType,
+    first: int,
+    offset: int,
+    curtime: int,
+    elapsed: int,
+    most: int | None,
+    mintime: int,
 ) -> None:
     def word(number: int) -> int:
         return min(max(number, 0), 2**32 - 1)
@@ -301,7 +369,7 @@ def test_ntime_is_good_where_the_rules_say_so(
     ntime = word(first + offset)
     work = Work(
         curtime=word(first + curtime),
-        mintime=word(first + curtime - 50),
+        mintime=word(first + mintime),
         max_ntime=None if most is None else word(first + most),
     )
     table = make_table(core)
@@ -409,6 +477,15 @@ def test_without_a_log_no_share_is_accepted(core: ModuleType) -> None:
     table.gate.attach(None)
     assert table.take(submit() + b"\n")[0] is GateStatus.LOG_FULL
     assert (table.gate.accepted, table.session.shares, table.tail.used) == (0, 0, 0)
+
+
+def test_work_is_added_up_beyond_64_bits(core: ModuleType) -> None:
+    table = make_table(core)
+    most = 2**64 - 1
+    table.gate.credit(most)
+    table.session.count_share(most, 1, 0)
+    assert table.take(submit() + b"\n")[0] is GateStatus.MORE
+    assert table.gate.work == table.session.work == most + 1
 
 
 def test_a_run_of_junk_ends_at_the_caller(core: ModuleType) -> None:

@@ -54,6 +54,34 @@ def test_seen_shares_grow_up_to_their_limit_and_forget_none(core: ModuleType) ->
     assert [table.holds(hash32) for hash32 in many] == [True] * 1000 + [False]
 
 
+@given(told=st.lists(hashes, max_size=300), added=st.lists(hashes, max_size=60))
+def test_seen_shares_live_on_in_another_table(
+    core: ModuleType, told: list[bytes], added: list[bytes]
+) -> None:
+    before, after = core.SeenShares(1000), core.SeenShares(1000)
+    for hash32 in told:
+        before.add(hash32)
+    after.revive(before.keys())
+    assert len(after) == len(before)
+    assert all(after.holds(hash32) for hash32 in told)
+    for hash32 in added:
+        assert after.holds(hash32) == before.holds(hash32)
+        assert after.add(hash32) and before.add(hash32)
+    assert len(after) == len(before)
+
+
+def test_seen_shares_above_the_limit_are_kept_and_no_more_are_taken(core: ModuleType) -> None:
+    before, after = core.SeenShares(100), core.SeenShares(10)
+    many = [number.to_bytes(8, "little") + bytes(24) for number in range(1, 52)]
+    for hash32 in many[:50]:
+        assert before.add(hash32)
+    after.revive(before.keys())
+    assert all(after.holds(hash32) for hash32 in many[:50])
+    assert not after.add(many[50])
+    with pytest.raises(ValueError, match="multiple of 8"):
+        core.SeenShares(10).revive(b"1234567")
+
+
 def test_a_key_of_zero_is_a_key(core: ModuleType) -> None:
     table = core.SeenShares(8)
     assert not table.holds(bytes(32))

@@ -60,6 +60,13 @@ def test_reader_goes_on_from_any_cursor(opened: Opener, tmp_path: Path) -> None:
             assert reader.cursor == 24
 
 
+def test_run_says_which_segment_it_is_the_end_of(opened: Opener, tmp_path: Path) -> None:
+    fill(opened(room=8), 20)
+    with LogReader(tmp_path) as reader:
+        runs = [reader.read(limit) for limit in (5, 3, 8, 4, 1)]
+    assert [run.seals for run in runs] == [None, 0, 8, None, None]
+
+
 def test_bodies_are_found_for_any_record(opened: Opener, tmp_path: Path) -> None:
     log = opened(room=8)
     fill(log, 24)

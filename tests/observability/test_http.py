@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import json
+from pathlib import Path
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 from stratum.errors import ConfigError
-from stratum.observability.http import HttpServer
+from stratum.observability.http import BOOKS_AWAY, HttpServer
 from stratum.observability.metrics import Metrics
 from stratum.observability.settings import HttpSettings
-from stratum.observability.status import NodeRow, RigRow, Status
-from tests.observability.conftest import Pool
-
-HOSTILE = "<script>alert(1)</script>\u202e\ud800"
+from stratum.observability.web import LocalServer, application
+from tests.observability.conftest import Pool, ServeAt
 
 
 @dataclasses.dataclass
@@ -64,33 +63,7 @@ async def test_metrics_speak_both_of_prometheus_formats(server: HttpServer) -> N
     assert modern.text.endswith("# EOF\n")
 
 
-async def test_status_is_the_look_under_the_names_of_its_fields(
-    server: HttpServer, pool: Pool
-) -> None:
-    node = NodeRow("127.0.0.1:18443", up=True, active=True, height=7)
-    pool.status = dataclasses.replace(pool.status, hashrate=1e12, nodes=(node,))
-    answer = await ask(server, "/api/v1/status")
-    assert answer.headers["Content-Type"] == "application/json; charset=utf-8"
-    assert json.loads(answer.text) == json.loads(json.dumps(pool.status.as_json()))
-    assert json.loads(answer.text)["nodes"][0]["height"] == 7
-
-
-async def test_page_and_status_survive_a_hostile_worker_name(
-    server: HttpServer, pool: Pool
-) -> None:
-    rig = RigRow(HOSTILE, HOSTILE, 1.0, 0, 0, 0.0, connected_at=1_990.0)
-    pool.status = dataclasses.replace(pool.status, rigs=(rig,), rigs_total=1)
-
-    page = await ask(server, "/")
-    assert page.status == 200
-    assert "<script>alert" not in page.text
-    assert "&lt;script&gt;alert(1)&lt;/script&gt;\ufffd\ufffd" in page.text
-
-    status = await ask(server, "/api/v1/status")
-    assert json.loads(status.text)["rigs"][0]["worker"] == HOSTILE
-
-
-@pytest.mark.parametrize("path", ["/", "/page.js", "/page.css", "/metrics", "/readyz", "/missing"])
+@pytest.mark.parametrize("path", ["/", "/metrics", "/readyz", "/missing"])
 async def test_every_answer_forbids_foreign_scripts_and_guessing(
     server: HttpServer, path: str
 ) -> None:
@@ -104,46 +77,17 @@ async def test_every_answer_forbids_foreign_scripts_and_guessing(
     assert "Access-Control-Allow-Origin" not in headers
 
 
-async def test_page_loads_nothing_but_its_own_two_files(server: HttpServer) -> None:
-    page = (await ask(server, "/")).text
-    assert page.count("src=") == 1
-    assert 'src="/page.js"' in page
-    assert 'href="/page.css"' in page
-    assert "//" not in page.replace("</", "")
-    for path, kind in (("/page.js", "text/javascript"), ("/page.css", "text/css")):
-        asset = await ask(server, path)
-        assert (asset.status, asset.headers["Content-Type"]) == (200, f"{kind}; charset=utf-8")
-        assert "//" not in asset.text.replace("// ", "")
-
-
 async def test_nothing_can_be_changed_over_http(server: HttpServer) -> None:
     for method in ("POST", "PUT", "DELETE", "PATCH"):
-        assert (await ask(server, "/api/v1/status", method)).status == 405
-
-
-async def test_viewers_within_a_second_share_one_look(pool: Pool, metrics: Metrics) -> None:
-    server = HttpServer(
-        HttpSettings(port=0),
-        metrics=metrics,
-        status=pool.look,
-        ready=lambda: None,
-        shared_seconds=60,
-    )
-    await server.start()
-    for path in ("/", "/api/v1/status", "/"):
-        assert (await ask(server, path)).status == 200
-    await server.stop()
-    assert pool.looks == 1
+        for path in ("/metrics", "/api/v1/status"):
+            assert (await ask(server, path, method)).status == 405
 
 
 async def test_taken_port_is_the_operators_problem_by_its_key(
     server: HttpServer, metrics: Metrics
 ) -> None:
     second = HttpServer(
-        HttpSettings(port=server.port),
-        metrics=metrics,
-        status=lambda: Status("", "", 0, 0),
-        ready=lambda: None,
+        HttpSettings(port=server.port), metrics=metrics, ready=lambda: None, books="nowhere"
     )
     with pytest.raises(ConfigError, match=f"http.listen: .*127.0.0.1:{server.port}"):
         await second.start()
@@ -160,3 +104,27 @@ async def test_stop_closes_the_port_and_may_be_repeated(server: HttpServer) -> N
         await server.stop()
         with pytest.raises(aiohttp.ClientConnectionError):
             await session.get(url)
+
+
+async def test_books_that_are_away_are_said_to_be_and_the_rest_is_answered(
+    server: HttpServer,
+) -> None:
+    answer = await ask(server, "/")
+    assert answer.status == 503
+    assert answer.text == f"{BOOKS_AWAY}\n"
+    assert answer.headers["Retry-After"]
+    assert (await ask(server, "/healthz")).status == 200
+
+
+async def test_what_is_not_ours_is_the_books_to_answer(
+    server: HttpServer, books_path: Path, serve_at: ServeAt
+) -> None:
+    async def tell(request: web.Request) -> web.Response:
+        return web.Response(text=request.path)
+
+    app = application()
+    app.router.add_get("/{path:.*}", tell)
+    await serve_at(LocalServer(app), books_path)
+    for path in ("/", "/api/v1/status", "/any/thing.js"):
+        assert (await ask(server, path)).text == path
+    assert (await ask(server, "/healthz")).text == "ok\n"

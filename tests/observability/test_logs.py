@@ -53,6 +53,12 @@ def test_json_line_is_one_object_with_the_same_facts() -> None:
     }
 
 
+def test_line_of_one_process_among_several_tells_which() -> None:
+    text, line = TextFormatter("serve"), JsonFormatter("serve")
+    assert text.format(record("x")) == "2026-01-31T12:00:00.000Z serve WARNING stratum.node: x"
+    assert json.loads(line.format(record("x")))["part"] == "serve"
+
+
 def test_peer_cannot_forge_a_line_or_drive_a_terminal() -> None:
     name = "rig\n2026 ERROR stratum: all lost\x1b[2J\u202e\u2028"
     line = TextFormatter().format(record("%s connected", name))

@@ -13,11 +13,13 @@ from typing import Any
 
 import aiohttp
 
+from stratum.errors import OutsideError
+from stratum.observability.books_http import books_server
 from stratum.observability.http import HttpServer
-from stratum.observability.metrics import Figures, Metrics
-from stratum.observability.settings import HttpSettings
-from stratum.observability.status import RigRow, Status
-from tests.observability.conftest import Pool
+from stratum.observability.metrics import Figures
+from stratum.observability.queries import RowsQuery
+from stratum.observability.status import RateRow, RigRow, Status
+from tests.observability.conftest import Pool, ServeAt
 
 _PATIENCE_SECONDS = 60.0
 
@@ -102,44 +104,71 @@ async def first_result(url: str, query: str) -> Any:
             await asyncio.sleep(0.05)
 
 
-async def test_browser_shows_what_changed_after_the_page_was_loaded(
-    metrics: Metrics, pool: Pool, program: Callable[[str], str], tmp_path: Path
-) -> None:
-    rig = RigRow("<img src=x onerror=document.title='owned'>", "a", 1.0, 0, 0, 0.0, 1.0)
-    server = HttpServer(
-        HttpSettings(port=0),
-        metrics=metrics,
-        status=lambda: counting(pool, rig),
-        ready=lambda: None,
-        shared_seconds=0,
+class Changing(Pool):
+    """Nothing at the first look; a rig, with small print and hints, from then on."""
+
+    RIG = RigRow(
+        "<img src=x onerror=document.title='owned'>",
+        "a",
+        1.0,
+        5,
+        1,
+        1e12,
+        1_990.0,
+        rates={"10m": RateRow(1e12, 0.9e12, 1.2e12, 630.0)},
+        rejects={"stale": 1},
     )
-    await server.start()
-    page = await dumped_page(program("chromium"), server.port, tmp_path)
-    await server.stop()
+
+    def look(self) -> Status:
+        if self.looks:
+            self.seen = dataclasses.replace(
+                self.seen, rigs=(self.RIG,), rigs_total=1, hashrate=1e12, rigs_sort="best"
+            )
+        return super().look()
+
+
+async def test_browser_shows_what_changed_after_the_page_was_loaded(
+    serve_at: ServeAt, program: Callable[[str], str], tmp_path: Path
+) -> None:
+    pool = Changing()
+    url = await serve_at(books_server(pool, shared_seconds=0))
+    page = await dumped_page(program("chromium"), f"{url}/?sort=best", tmp_path)
 
     # The first look had no rig: this one came by page.js, and was not run as markup.
     assert "&lt;img src=x onerror=" in page
     assert "<img" not in page
     assert "<title>1 TH/s" in page
     assert '<p id="lost" role="status" hidden="">' in page
+    assert 'title="900 GH/s to 1.2 TH/s with 95 % confidence, over 10 min 30 s"' in page
+    assert "<small>±20 %</small>" in page
+    assert "<small>stale 1</small>" in page
+    assert {query.sort for query in pool.asked if isinstance(query, RowsQuery)} == {"best"}
 
 
-def counting(pool: Pool, rig: RigRow) -> Status:
-    """Nothing at the first look, a rig from then on."""
-    if not pool.look().rigs and pool.looks > 1:
-        pool.status = dataclasses.replace(pool.status, rigs=(rig,), rigs_total=1, hashrate=1e12)
-    return pool.status
+async def test_browser_says_in_the_servers_words_why_the_page_is_old(
+    serve_at: ServeAt, program: Callable[[str], str], tmp_path: Path
+) -> None:
+    class Leaving(Pool):
+        def look(self) -> Status:
+            if self.looks:
+                raise OutsideError("The books are being bound.")
+            return super().look()
+
+    url = await serve_at(books_server(Leaving(), shared_seconds=0))
+    page = await dumped_page(program("chromium"), f"{url}/", tmp_path)
+    assert '<p id="lost" role="status">The books are being bound. What you see is old.' in page
+    assert "<h2>Rigs</h2>" in page
 
 
-async def dumped_page(path: str, port: int, profile: Path) -> str:
-    """The document of / after ten seconds of the page's own, virtual time."""
+async def dumped_page(path: str, url: str, profile: Path) -> str:
+    """The document of a page after ten seconds of the page's own, virtual time."""
     process = await asyncio.create_subprocess_exec(
         path,
         *_BROWSER_FLAGS,
         f"--user-data-dir={profile}",
         "--virtual-time-budget=10000",
         "--dump-dom",
-        f"http://127.0.0.1:{port}/",
+        url,
         stdout=PIPE,
         stderr=DEVNULL,
     )

@@ -7,8 +7,11 @@ from hypothesis import strategies as st
 from stratum.observability.show import (
     show_age,
     show_bitcoin,
+    show_counts,
     show_difficulty,
+    show_share,
     show_span,
+    show_spread,
     shown_name,
 )
 
@@ -66,6 +69,35 @@ def test_bitcoin_is_shown_to_the_satoshi() -> None:
 )
 def test_span_has_two_units_at_most(seconds: float, shown: str) -> None:
     assert show_span(seconds) == shown
+
+
+@pytest.mark.parametrize(
+    ("limits", "shown"),
+    [
+        ((100.0, 88.0, 113.0), "±13 %"),
+        ((100.0, 91.0, 105.0), "±9 %"),
+        ((100.0, 99.2, 100.8), "±0.8 %"),
+        ((100.0, 0.0, 370.0), "±100 % or more"),
+        ((0.0, 0.0, 3.7), ""),
+    ],
+)
+def test_spread_is_the_wider_side_in_percent(
+    limits: tuple[float, float, float], shown: str
+) -> None:
+    assert show_spread(*limits) == shown
+
+
+@pytest.mark.parametrize(
+    ("part", "shown"), [(1.0, "100 %"), (0.999999, "99.99 %"), (0.9951, "99.51 %"), (0.0, "0.00 %")]
+)
+def test_share_is_whole_only_where_nothing_is_missing(part: float, shown: str) -> None:
+    assert show_share(part) == shown
+
+
+def test_counts_are_told_the_most_first_and_without_zeros() -> None:
+    counts = {"stale": 10, "low_difficulty": 2000, "malformed": 0}
+    assert show_counts(counts) == "low difficulty 2,000, stale 10"
+    assert show_counts({}) == ""
 
 
 def test_age_of_what_never_happened_is_never() -> None:

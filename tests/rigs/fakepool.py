@@ -52,6 +52,8 @@ class FakePool:
         self.target = (1 << 256) // one_in
         self.nbits = nbits
         self.extranonce1 = b"\xaa\xbb\xcc\xdd"
+        self.is_crowded = False  # many rigs: each has an extranonce1 of its own
+        self.prevhash = PREVHASH
         self.authorize_result = True
         self.shares: list[Share] = []
         self.subscribes: list[list[Any]] = []
@@ -60,6 +62,7 @@ class FakePool:
         self._news = asyncio.Condition()
         self._open: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
         self._names = 0
+        self._extranonces: dict[asyncio.StreamWriter, bytes] = {}
 
     async def __aenter__(self) -> FakePool:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -142,7 +145,10 @@ class FakePool:
                 granted = {"version-rolling": True, "version-rolling.mask": f"{MASK:08x}"}
                 writer.write(encode_result(request_id, granted))
             case "mining.subscribe":
-                result = [[["mining.notify", "5e55"]], self.extranonce1.hex(), 4]
+                if self.is_crowded:
+                    self._extranonces[writer] = len(self.subscribes).to_bytes(4, "big")
+                extranonce1 = self._extranonces.get(writer, self.extranonce1)
+                result = [[["mining.notify", "5e55"]], extranonce1.hex(), 4]
                 writer.write(encode_result(request_id, result))
                 self.subscribes.append(request.params)
             case "mining.authorize":
@@ -152,7 +158,7 @@ class FakePool:
                     self.writers.append(writer)
                     self._send_job(writer, job_id, True)
             case "mining.submit":
-                verdict = self._judge(request.params)
+                verdict = self._judge(request.params, writer)
                 reply = encode_error(request_id, verdict, "no") if verdict else None
                 writer.write(reply or encode_result(request_id, True))
             case _:
@@ -167,17 +173,18 @@ class FakePool:
         difficulty = DIFF1_TARGET / self._jobs[job_id]
         writer.write(encode_notification("mining.set_difficulty", [difficulty]))
         ntime = NTIME + int(job_id, 16)
-        params = [job_id, swap_words(PREVHASH).hex(), COINB1.hex(), COINB2.hex()]
+        params = [job_id, swap_words(self.prevhash).hex(), COINB1.hex(), COINB2.hex()]
         rest = [f"{number:08x}" for number in (VERSION, self.nbits, ntime)]
         branch = [node.hex() for node in BRANCH]
         writer.write(encode_notification("mining.notify", [*params, branch, *rest, clean_jobs]))
 
-    def _judge(self, params: list[Any]) -> int:
-        user, job_id, extranonce2, ntime, nonce, version_bits = params
-        job = hashing.ShareJob(COINB1, COINB2, BRANCH, PREVHASH, self.nbits, 0)
+    def _judge(self, params: list[Any], writer: asyncio.StreamWriter) -> int:
+        user, job_id, extranonce2, ntime, nonce, *rolled = params
+        version_bits = rolled[0] if rolled else "0"
+        job = hashing.ShareJob(COINB1, COINB2, BRANCH, self.prevhash, self.nbits, 0)
         checked = hashing.check_share(
             job,
-            self.extranonce1 + bytes.fromhex(extranonce2),
+            self._extranonces.get(writer, self.extranonce1) + bytes.fromhex(extranonce2),
             VERSION | int(version_bits, 16),
             int(ntime, 16),
             int(nonce, 16),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 import hashing
-from stratum.errors import ProtocolError, UpstreamError
+from stratum.errors import UpstreamError
 from stratum.protocol import upstream_lines as lines
 from stratum.protocol.messages import (
     Request,
@@ -55,15 +55,15 @@ class Conversation:
         return self._answered == len(self._dialect.asks)
 
     def hear(self, line: bytes) -> bytes:
-        """Take a line; returns what it is answered. UpstreamError ends the connection."""
+        """Take a line; returns what it is answered.
+
+        UpstreamError and ProtocolError end the connection.
+        """
         if b'"mining.set_difficulty"' in line and b'"result"' not in line:  # the subscribe answer
             self._core.set_target(self._index, _target(line), at_once=not self._has_difficulty)
             self._has_difficulty = True
             return b""
-        try:
-            message = parse_line(line)
-        except ProtocolError as exc:
-            raise UpstreamError(f"the pool broke the wire's rules: {exc}") from exc
+        message = parse_line(line)
         if isinstance(message, Response):
             return self._take_answer(message)
         return self._told(message) if message is not None else b""
@@ -106,7 +106,7 @@ class Conversation:
                 self._core.set_extranonce(
                     self._index, changed.extranonce1, changed.extranonce2_size
                 )
-            case "mining.set_version_mask" | "mining.set_version":
+            case "mining.set_version_mask" | "mining.set_version" if self._dialect.rolls_version:
                 self._core.set_version_mask(self._index, lines.read_mask(request.params))
             case "client.reconnect":
                 raise UpstreamError("the pool asked to reconnect")

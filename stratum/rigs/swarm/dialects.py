@@ -53,6 +53,10 @@ class Dialect:
     same_id: bool = False
     ntime_roll: int = 0
 
+    @property
+    def rolls_version(self) -> bool:
+        return "VERSION_BITS" in self.submit
+
     def submit_line(self, user: str) -> bytes:
         """As the core wants it."""
         line = self.submit.encode() + b"\n"

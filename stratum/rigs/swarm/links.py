@@ -17,7 +17,7 @@ from collections.abc import Callable
 
 import hashing
 from hashing.tallies import IN_SIZE, LINE
-from stratum.errors import UpstreamError
+from stratum.errors import ProtocolError, UpstreamError
 from stratum.rigs.swarm.conversation import Conversation
 from stratum.rigs.swarm.settings import SwarmSettings
 
@@ -237,7 +237,7 @@ class Links:
         was_ready = conversation.is_ready
         try:
             reply = conversation.hear(line)
-        except UpstreamError as exc:
+        except (UpstreamError, ProtocolError) as exc:
             self._lose(link, str(exc))
             return False
         if reply:

@@ -118,15 +118,15 @@ def answered(tally: SwarmTally) -> int:
 
 
 def show_latencies(latencies: Latencies) -> dict[str, float]:
-    """Milliseconds at the usual percentiles; empty where nothing was timed."""
-    if not latencies.total:
-        return {}
+    """Milliseconds at the usual percentiles, and how many were timed; zeros where none were."""
     shown = {name: latencies.percentile_us(at) / 1000 for name, at in _PERCENTILES.items()}
-    return {**shown, "max": latencies.max_us / 1000}
+    return {"count": latencies.total, **shown, "max": latencies.max_us / 1000}
 
 
-def spread_tips(tally: SwarmTally, since_ns: int, unix_ahead_ns: int) -> tuple[TipSpread, ...]:
-    """Tips since then, with their times turned into Unix time."""
+def spread_tips(
+    tally: SwarmTally, start_ns: int, end_ns: int, unix_ahead_ns: int
+) -> tuple[TipSpread, ...]:
+    """Tips that began in between, with their times turned into Unix time."""
     return tuple(
         TipSpread(
             tip.prevhash,
@@ -136,5 +136,5 @@ def spread_tips(tally: SwarmTally, since_ns: int, unix_ahead_ns: int) -> tuple[T
             tip.rigs,
         )
         for tip in tally.tips
-        if tip.first_ns >= since_ns
+        if start_ns <= tip.first_ns < end_ns
     )

@@ -144,6 +144,8 @@ class Swarm:
         ramp = asyncio.create_task(self._ramp())
         try:
             await self._until(self._is_settled, None)
+            if not self._ever_up and not settings.reconnect:
+                self.stop()
             self._begin_load()
             self._turn(Phase.WARMING)
             await self._until(lambda: False, settings.warm_s)
@@ -151,10 +153,10 @@ class Swarm:
             self._turn(Phase.MEASURING)
             self._core.time(True)
             start_ns, cpu_s, before = time.monotonic_ns(), time.process_time(), self._core.tally()
-            await self._until(lambda: False, settings.seconds if self._ever_up else 0.0)
-            seconds = (time.monotonic_ns() - start_ns) / 1e9
+            await self._until(lambda: False, settings.seconds)
+            end_ns = time.monotonic_ns()
             cpu_s = time.process_time() - cpu_s
-            rate = (answered(self._core.tally()) - answered(before)) / max(seconds, 1e-9)
+            answers = answered(self._core.tally()) - answered(before)
 
             self._turn(Phase.DRAINING)
             self._end_load()
@@ -165,7 +167,7 @@ class Swarm:
             self._end_load()
             self._links.close()
         self._turn(Phase.OVER)
-        return self._report(start_ns, seconds, rate, cpu_s)
+        return self._report(start_ns, end_ns, answers, cpu_s)
 
     def _turn(self, phase: Phase) -> None:
         self._phase = phase
@@ -286,8 +288,9 @@ class Swarm:
 
     # -- the end ---------------------------------------------------------------------------
 
-    def _report(self, start_ns: int, seconds: float, rate: float, cpu_s: float) -> Report:
+    def _report(self, start_ns: int, end_ns: int, answers: int, cpu_s: float) -> Report:
         settings, tally = self._settings, self._core.tally()
+        seconds = (end_ns - start_ns) / 1e9
         rejects = tuple(read_reject(refusal) for refusal in tally.refusals)
         return Report(
             rigs=settings.rigs,
@@ -298,7 +301,7 @@ class Swarm:
             seconds=round(seconds, 6),
             submitted=tally.submitted,
             shares=count_verdicts(tally.accepted, rejects),
-            shares_per_second=round(rate, 3),
+            shares_per_second=round(answers / max(seconds, 1e-9), 3),
             rejects=rejects,
             wrong_rejects=count_wrong(rejects, blind=settings.blind),
             unanswered=tally.submitted - answered(tally),
@@ -308,7 +311,7 @@ class Swarm:
             latency_ms=show_latencies(tally.calm),
             tip_latency_ms=show_latencies(tally.tip),
             lag_ms=show_latencies(tally.lag),
-            tips=spread_tips(tally, start_ns, time.time_ns() - time.monotonic_ns()),
+            tips=spread_tips(tally, start_ns, end_ns, time.time_ns() - time.monotonic_ns()),
             cpu_seconds=round(cpu_s, 6),
         )
 
