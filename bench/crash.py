@@ -21,6 +21,7 @@ import asyncio
 import contextlib
 import logging
 import random
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -32,7 +33,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
-from bench.evidence import book_faults, log_faults
+from bench.evidence import book_faults, log_faults, records_booked
 from bench.pool import PINNED, Pool
 from bench.servers import scratch
 from bench.witness import Memory, Pace, RecordingRig
@@ -166,7 +167,8 @@ async def _closing_faults(at: Scene, console: Console) -> list[str]:
     try:
         faults += log_faults(at.pool.data_dir, memory)
         faults += book_faults(at.pool.data_dir)
-    except LogDamaged as exc:
+        console.print(f"the database has read {records_booked(at.pool.data_dir):,} records")
+    except (LogDamaged, sqlite3.Error) as exc:
         faults.append(str(exc))
     if not memory.accepted:
         faults.append("no share was accepted")
