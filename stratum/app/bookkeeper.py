@@ -16,7 +16,6 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
-from operator import attrgetter
 from pathlib import Path
 
 from stratum.app.committer import INTERVAL, Committer
@@ -42,17 +41,14 @@ from stratum.units import DifficultyScale
 
 logger = logging.getLogger(__name__)
 
-#: Records folded before the loop gets its turn: some milliseconds.
-_STEP = 20_000
+#: Records read before the loop gets its turn: a millisecond of shares, 50 ms of rejects.
+_STEP = 2_000
 
 #: Rows counted before the loop gets its turn.
 _ROWS_AT_ONCE = 1_000
 
 #: A long log is folded for so long before what came of it is counted.
 _ROUND = 0.5
-
-#: So many rows are enough for one round: 30 MB.
-_ROWS_A_ROUND = 100_000
 
 #: What is done now and then: forgetting, purging, archiving.
 _CHORES_EVERY = 60.0
@@ -197,11 +193,7 @@ class Bookkeeper:
     async def _read(self, follower: Follower, committer: Committer) -> bool:
         """True at the end of the log."""
         deadline = time.monotonic() + _ROUND
-        while (
-            not committer.is_full
-            and follower.waiting < _ROWS_A_ROUND
-            and time.monotonic() < deadline
-        ):
+        while not (committer.is_full or follower.is_full or time.monotonic() >= deadline):
             if not follower.step(_STEP):
                 return True
             await asyncio.sleep(0)
@@ -210,9 +202,8 @@ class Bookkeeper:
     async def _count(self, database: Database, news: News, committer: Committer) -> None:
         """The same news to the statistics and to the batch that is being collected."""
         await self._introduce(database, news)
-        works = sorted(news.works, key=attrgetter("minute"))
-        for start in range(0, len(works), _ROWS_AT_ONCE):
-            some = works[start : start + _ROWS_AT_ONCE]
+        for start in range(0, len(news.works), _ROWS_AT_ONCE):
+            some = news.works[start : start + _ROWS_AT_ONCE]
             self.statistics.apply(some)
             committer.batch.add_works(some)
             await asyncio.sleep(0)

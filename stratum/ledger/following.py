@@ -19,6 +19,9 @@ from stratum.ledger.rollups import Cursor
 from stratum.ledger.segment import leaf_in
 from stratum.ledger.tail import LogReader
 
+#: Sums kept at a time: room for every worker of a large site, so that those of a minute meet.
+_SUMS_ROOM = 1 << 15
+
 
 @dataclass(frozen=True, slots=True)
 class News:
@@ -39,7 +42,7 @@ class Follower:
         expect_record_before(directory, cursor)
         self._reader = LogReader(directory, cursor.next_index, synced_only=True)
         self._edge = _edge(cursor)
-        self._sums = hashing.ShareSums()
+        self._sums = hashing.ShareSums(_SUMS_ROOM)
         self._works: list[ShareSum] = []
         self._effects: list[Effect] = []
         self._last_leaf = cursor.last_leaf
@@ -64,9 +67,9 @@ class Follower:
         return run.count
 
     @property
-    def waiting(self) -> int:
-        """Rows that take() would give, at least."""
-        return len(self._works)
+    def is_full(self) -> bool:
+        """There is enough for one take()."""
+        return bool(self._works)
 
     def take(self) -> News:
         """Everything since the last call."""

@@ -105,7 +105,7 @@ def test_more_workers_than_the_sums_have_room_for_are_counted_all_the_same(
             log.share(f"farm.rig{number}")
         log.sync()
     small = hashing.ShareSums
-    monkeypatch.setattr(hashing, "ShareSums", lambda: small(4))
+    monkeypatch.setattr(hashing, "ShareSums", lambda room: small(4))
     assert sum(work.shares for work in all_news(tmp_path).works) == 30
 
 
