@@ -49,7 +49,8 @@ class Connection(asyncio.BufferedProtocol):
 
     transport: asyncio.Transport
 
-    def __init__(self, server: Server, tier: int) -> None:
+    def __init__(self, server: Server, tier: int, session: Session | None = None) -> None:
+        """`session`: of a rig that another process has served until now."""
         self._server = server
         self._tier = tier
         self._queued = 0
@@ -57,20 +58,25 @@ class Connection(asyncio.BufferedProtocol):
         self.is_stalled = False  # the socket takes no more: see `check_stall`
         self.is_waiting = False  # lines wait for their turn, nothing is read
         self.reason = "closed by the rig"
-        self.session: Session | None = None
+        self.session = session
 
     # -- asyncio's calls -------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are asyncio's in everything but the base class.
         self.transport = cast(asyncio.Transport, transport)
-        refusal = self._server.admit(self, self._tier)
-        if refusal is not None:
+        if self.session is not None:
+            self._server.seat(self, self.session)
+        elif (refusal := self._server.admit(self, self._tier)) is not None:
             logger.debug("connection refused: %s", refusal)
             self.transport.abort()
             return
         # Tell us of the first byte that the socket does not take.
         self.transport.set_write_buffer_limits(high=0)
+        if self._server.is_paused:
+            self.transport.pause_reading()
+        elif self.session is not None and self.session.unread:
+            self._wait(0.0)
 
     def get_buffer(self, sizehint: int) -> memoryview:
         session = self.session
