@@ -66,7 +66,7 @@ async def _small(farm: Farm) -> SocketRig:
     await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", farm.server.ports[0]))
     rig = await farm.connect(sock=sock, limit=4096)
     await rig.begin()
-    (connection,) = farm.server.stalled or farm.server._connections
+    (connection,) = farm.server.stalled or farm.server.connections
     served = connection.transport.get_extra_info("socket")
     served.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
     return rig
