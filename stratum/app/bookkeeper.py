@@ -33,6 +33,7 @@ from stratum.ledger.effects import (
 )
 from stratum.ledger.errors import DatabaseDamaged, DatabaseFailed, LogDamaged, LogRewound
 from stratum.ledger.following import Follower, News
+from stratum.ledger.notary import Notary
 from stratum.ledger.recent import RecentBlocks
 from stratum.ledger.recollection import recollect, reintroduce
 from stratum.ledger.rollups import Cursor, Span
@@ -69,11 +70,15 @@ class Bookkeeper:
         clock: Callable[[], float] = time.time,
         interval: float = INTERVAL,
     ) -> None:
-        """`interval`: seconds from one look at the log to the next, and between commits."""
+        """`interval`: seconds from one look at the log to the next, and between commits.
+
+        Raises ConfigError where the log's key can't be used.
+        """
         self._directory = directory
         self._scale = scale
         self._clock = clock
         self._interval = interval
+        self._notary = Notary(directory)
         self._database: Database | None = None
         self._committer: Committer | None = None
         self._trouble = ""
@@ -93,6 +98,7 @@ class Bookkeeper:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Keep them until `stop`."""
+        logger.info("the log's checkpoints are signed by %s", self._notary.verifier)
         pause = _FIRST_PAUSE
         while not stop.is_set():
             began = time.monotonic()
@@ -167,11 +173,11 @@ class Bookkeeper:
     async def _follower(self, database: Database) -> Follower:
         """From where the books stand, or from the beginning where the log is another one."""
         try:
-            return Follower(self._directory, await database.cursor())
+            return Follower(self._directory, await database.cursor(), self._notary)
         except LogRewound as exc:
             logger.warning("%s: the books are made anew from the log", exc)
         await database.reset()
-        return Follower(self._directory, Cursor())
+        return Follower(self._directory, Cursor(), self._notary)
 
     async def _recollect(self, database: Database) -> None:
         statistics = Statistics(self._scale)

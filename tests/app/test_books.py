@@ -110,6 +110,5 @@ async def test_stop_and_cancel_leave_nothing_behind(tmp_path: Path) -> None:
 async def test_data_dir_that_is_not_there_is_the_operators_problem(tmp_path: Path) -> None:
     async with a_pool(tmp_path) as (world, _):
         config = world.config
-    gone = BooksService(replace(config, data_dir=tmp_path / "gone"))
     with pytest.raises(ConfigError, match="data_dir"):
-        await gone.run(asyncio.Event())
+        await run_books(replace(config, data_dir=tmp_path / "gone"), asyncio.Event())

@@ -71,6 +71,18 @@ def test_newcomer_has_a_connection_and_no_share() -> None:
     assert (found.account, found.sessions, found.connected_at) == ("farm", 2, NOON + 3)
 
 
+def test_sessions_go_by_the_name_that_the_books_have() -> None:
+    known = {"bcrt1qx.rig", "hall\\ud800", "Hall.rig"}
+    typed = ["BCRT1QX.rig", "bcrt1qx.rig", "hall\ud800", "Hall.rig", "HALL.new"]
+    found = by_name([session(name) for name in typed], known)
+    assert {name: len(mine) for name, mine in found.items()} == {
+        "bcrt1qx.rig": 2,
+        "hall\\ud800": 1,
+        "Hall.rig": 1,
+        "HALL.new": 1,
+    }
+
+
 @pytest.mark.parametrize(
     ("sort", "names"),
     [

@@ -12,6 +12,7 @@ from stratum.ledger.archive import archive_below
 from stratum.ledger.effects import AccountAdded, BlockKept, FateKept, Rejects, WorkerAdded
 from stratum.ledger.errors import LogDamaged, LogRewound
 from stratum.ledger.following import Follower, News
+from stratum.ledger.notary import Notary
 from stratum.ledger.records import RecordType
 from stratum.ledger.rollups import Batch, Cursor
 from stratum.ledger.segment import leaf_in
@@ -95,6 +96,19 @@ def test_pieces_add_up_to_one_straight_fold(directory: Path, cuts: list[int], li
     whole = all_news(directory)
     straight.add(whole.works, whole.effects, whole.cursor)
     assert batch == straight
+
+
+def test_full_segments_and_blocks_are_shown_to_the_notary(directory: Path) -> None:
+    for _ in range(2):  # books that are made anew find what they signed before
+        follower = Follower(directory, START, Notary(directory))
+        while follower.step(64):
+            pass
+        cursor = follower.take().cursor
+        follower.close()
+    names = {path.name for path in (directory / "log").glob("*.checkpoint")}
+    block = "00" * 31 + "07"
+    full = {f"{first:020}.checkpoint" for first in range(0, cursor.next_index - 99, 100)}
+    assert names == full | {f"{block}.checkpoint"}
 
 
 def test_more_workers_than_the_sums_have_room_for_are_counted_all_the_same(
