@@ -21,7 +21,7 @@ _PATIENCE = 20.0
 
 
 class Taken:
-    """What an old process has given. Enter it: what is not claimed by then is closed."""
+    """What an old process has given. Whoever uses one of the listeners takes it out."""
 
     def __init__(self, wire: Wire, parcel: Parcel) -> None:
         self._wire = wire
@@ -57,6 +57,8 @@ class Taken:
             if answer.kind is not Kind.GONE:
                 raise ProtocolError(f"GONE was expected, not {answer.kind.name}")
         self._wire.close()
+        for sock in self.listeners.values():
+            sock.close()  # of ports that we do not have
 
     def __enter__(self) -> Self:
         return self

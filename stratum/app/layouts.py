@@ -56,6 +56,9 @@ class LayoutProver:
             question = await self._questions.get()
             try:
                 await self._answer(question)
+            except asyncio.CancelledError:
+                self._pool.ask_again(question.layout)  # of whoever runs us next
+                raise
             except Exception:
                 logger.exception("proving coinbase layout %s failed", question.layout)
                 self._pool.ask_again(question.layout)

@@ -22,6 +22,9 @@ SERVE_SOCKET = "serve.sock"
 #: What books answer: everything on [http].listen that serve does not answer itself.
 BOOKS_SOCKET = "books.sock"
 
+#: Where a new process asks the one that serves for its rigs (`handover`).
+HANDOVER_SOCKET = "handover.sock"
+
 #: struct sockaddr_un has 108 bytes, the last of them a zero.
 _MAX_PATH = 107
 

@@ -22,7 +22,7 @@ from stratum.config import PoolConfig
 _BOOKS_PATIENCE = 30.0
 
 
-def supervise(path: Path, options: Sequence[str], takeover: bool = False) -> int:
+def supervise(path: Path, options: Sequence[str], takeover: bool) -> int:
     """Run the pool of a config file that was checked; the exit code.
 
     `options` are what every part is told besides, as command-line arguments.
@@ -42,21 +42,21 @@ def _program() -> list[str]:
     return [sys.executable, *["-P"] * (not is_here), "-m", "stratum.cli"]
 
 
-def run_part(part: Part, config: PoolConfig, lifeline: int | None) -> int:
-    """Run one part until its end; the exit code (`parts.Ending`)."""
+def run_part(part: Part, config: PoolConfig, lifeline: int | None, takeover: bool) -> int:
+    """Run one part until its end; the exit code (`parts.Ending`). `takeover` is serve's."""
     from stratum.app.loop import run
 
     line = Lifeline(lifeline)
     try:
-        return run(_serve(config, line) if part is Part.SERVE else _books(config, line))
+        return run(_serve(config, line, takeover) if part is Part.SERVE else _books(config, line))
     finally:
         line.close()
 
 
-async def _serve(config: PoolConfig, line: Lifeline) -> int:
+async def _serve(config: PoolConfig, line: Lifeline, takeover: bool) -> int:
     from stratum.app.serve import run_serve
 
-    return await run_serve(config, line)
+    return await run_serve(config, line, takeover)
 
 
 async def _books(config: PoolConfig, line: Lifeline) -> int:

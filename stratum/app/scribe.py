@@ -32,11 +32,15 @@ class Scribe:
     """The writing side of one pool's log."""
 
     def __init__(self, log: Log, templates: TemplateStore) -> None:
-        self._log = log
         self._templates = templates
-        self._accounts = Accounts(log)
+        self.attach(log)
         self._unsaved: list[Work] = []
         self._refused = FaultLog(logger, "keeping shares")
+
+    def attach(self, log: Log) -> None:
+        """Write to this log from now on; somebody else may have written to it meanwhile."""
+        self._log = log
+        self._accounts = Accounts(log)
 
     @property
     def records(self) -> int:

@@ -23,8 +23,14 @@ import hashing
 from stratum import __version__
 from stratum.app.clock import SteadyClock
 from stratum.app.descriptors import RoomWatch
+from stratum.app.drought import WAITING, Drought
+from stratum.app.handover_give import Giving
+from stratum.app.handover_house import House
+from stratum.app.handover_take import Taken
 from stratum.app.layouts import LayoutProver
-from stratum.app.local_sockets import BOOKS_SOCKET, SERVE_SOCKET, Meeting
+from stratum.app.local_sockets import BOOKS_SOCKET, HANDOVER_SOCKET, SERVE_SOCKET, Meeting
+from stratum.app.loop import first_cause
+from stratum.app.parts import Ending
 from stratum.app.scribe import Scribe
 from stratum.app.session_key import session_key
 from stratum.app.view import View
@@ -49,6 +55,7 @@ from stratum.mining.names import PayeeRule
 from stratum.mining.pool import REFRESH_INTERVAL, Pool
 from stratum.mining.site import Site, make_gate
 from stratum.net.downstream import Server
+from stratum.net.handing import Handing
 from stratum.node.nodes import Nodes
 from stratum.node.submitter import Submitter
 from stratum.node.tips import Tip
@@ -64,14 +71,10 @@ ORDINARY_PACE = 15.0
 
 TICK = 1.0
 
-#: What a rig's owner reads while the pool waits, where the firmware shows it.
-WAITING = "the pool waits for its node; keep mining"
-
-#: Between the last message and the reset, which would overtake it.
-MESSAGE_TIME = 0.5
-
 #: A stop waits so long for blocks that no node has answered for yet; the spool keeps the rest.
+#: At a handover rigs are kept waiting for it.
 DRAIN_LIMIT = 5.0
+DRAIN_AT_HANDOVER = 0.5
 
 
 class PoolService:
@@ -95,21 +98,22 @@ class PoolService:
         self._last_job = clock()  # when all rigs last got one
         self._last_template = clock()  # when they last got a new template
         self._is_held_back = False  # the newest template, for the sake of the pace
-        self._work_lost: float | None = clock()
-        self._has_closed = False
-        self._closing: asyncio.TimerHandle | None = None
 
-        self._log = Log(
-            config.data_dir,
-            on_failure=self._log_failed,
-            on_synced=self._log_synced if config.is_strict else None,
-            sync_interval=STRICT_INTERVAL if config.is_strict else SYNC_INTERVAL,
-        )
+        self._log = self._opened_log()
         try:
             self._put_together(config, clock)
         except BaseException:
             self._log.close()  # or its lock would outlive us
             raise
+
+    def _opened_log(self) -> Log:
+        is_strict = self._config.is_strict
+        return Log(
+            self._config.data_dir,
+            on_failure=self._log_failed,
+            on_synced=self._log_synced if is_strict else None,
+            sync_interval=STRICT_INTERVAL if is_strict else SYNC_INTERVAL,
+        )
 
     def _put_together(self, config: PoolConfig, clock: Callable[[], float]) -> None:
         """Make the parts and wire them; nothing runs yet."""
@@ -137,15 +141,17 @@ class PoolService:
             gatekeeper=Gatekeeper(config.limits),
             record=self._scribe.keep_share,
             refused=self._scribe.keep_refused,
-            make_room=self._log.make_room,
+            make_room=lambda: self._log.make_room(),
             found=self._on_block,
             emit=self._on_event,
             is_strict=config.is_strict,
             log_end=lambda: self._log.next_index,
             log_synced=lambda: self._log.synced_count,
+            hurry=self._log.hurry,
             notice=WAITING,
         )
         self.server = Server(self._site, config.listen, clock=clock)
+        self._drought = Drought(self.server, self._site, config.no_work_close_s, clock)
         self._nodes = Nodes(
             config.nodes,
             config.network,
@@ -155,16 +161,8 @@ class PoolService:
         )
         self._submitter = Submitter(config.data_dir / "spool", self._nodes, self._on_event)
         self._prover = LayoutProver(self._pool, self._nodes.prove, self.server.offer)
-        self._books_meeting = Meeting(config.data_dir, BOOKS_SOCKET)
-        self.view = View(
-            config,
-            self._site,
-            self.server,
-            self._nodes,
-            self._scribe,
-            clock,
-            self._books_meeting,
-        )
+        books = self._books_meeting = Meeting(config.data_dir, BOOKS_SOCKET)
+        self.view = View(config, self._site, self.server, self._nodes, self._scribe, clock, books)
         self._metrics = Metrics(
             self.view.figures, version=__version__, sha256_backend=hashing.backend()
         )
@@ -172,10 +170,20 @@ class PoolService:
             config.http,
             metrics=self._metrics,
             ready=self.view.not_ready,
-            books=self._books_meeting.path,
+            books=books.path,
         )
         self._live = live_server(self.view.live)
         self._room = RoomWatch()
+        self._handing = Handing(self.server, self._site, config.listen, clock)
+        self._house = House(
+            self._handing,
+            self._site,
+            http_listeners=lambda: self._http.listeners,
+            stop_work=self._stop_work,
+            start_work=self._start_work,
+            close_log=self._close_log,
+            open_log=self._open_log,
+        )
 
     @property
     def http_port(self) -> int:
@@ -185,33 +193,42 @@ class PoolService:
         """Ask it to end; `run` returns when it has."""
         self._stop.set()
 
-    async def run(self, started: Callable[[], None] = lambda: None) -> int:
-        """Serve until `stop`. Returns the exit code; 1 where the log failed."""
+    async def run(
+        self, started: Callable[[], None] = lambda: None, taken: Taken | None = None
+    ) -> int:
+        """Serve until `stop`, or until another process has our rigs; `taken`: from here on those
+        of another one. Returns the exit code (`parts.Ending`)."""
         try:
             self._take_up()
-            await self._open()
+            await self._open(taken)
             gc.collect()
             gc.freeze()
             started()
             await self._run_parts()
         except ExceptionGroup as group:
-            raise _first_cause(group) from group  # the first part to fail ended the others
+            raise first_cause(group) from group  # the first part to fail ended the others
         finally:
             await self.server.stop()
             self.server.report_refused()
             await self._http.stop()
             await self._live.stop()
             self._books_meeting.close()
-            self._site.gate.attach(None)
-            self._log.close()
+            self._close_log()
         return self._exit_code
 
-    async def _open(self) -> None:
+    async def _open(self, taken: Taken | None) -> None:
         """Every port and socket; whoever finds one taken names it. Rigs' come last."""
-        with Meeting(self._config.data_dir, SERVE_SOCKET) as meeting:
-            await self._live.start(meeting.listen())
-        await self._http.start()
+        listeners = taken.listeners if taken else {}
         try:
+            await self.server.bind(listeners)
+            await self._http.start(listeners)
+            if taken:
+                await self._house.move_in(taken)
+            with Meeting(self._config.data_dir, SERVE_SOCKET) as meeting:
+                await self._live.start(meeting.listen())
+            with Meeting(self._config.data_dir, HANDOVER_SOCKET) as meeting:
+                self._door = meeting.listen()
+            await self._handing.begin()
             await self.server.start()
         except OSError as exc:
             problem = Problem("listen", exc.strerror or str(exc), "see `baseload check --live`")
@@ -233,40 +250,75 @@ class PoolService:
 
     async def _run_parts(self) -> None:
         """Run everything until the stop; then rigs go first, and blocks under way last."""
-        async with asyncio.TaskGroup() as parts:
-            tasks = [
-                parts.create_task(part)
-                for part in (
-                    self._nodes.run(),
-                    self._submitter.run(),
-                    self.server.run(),
-                    self._prover.run(),
-                    self._keep_time(),
-                )
-            ]
+        async with asyncio.TaskGroup() as self._parts:
+            self._start_work()
+            giving = self._parts.create_task(self._give())
             await self._stop.wait()
+            giving.cancel()
             await self.server.stop()
             await self._submitter.drain(DRAIN_LIMIT)
-            for task in tasks:
+            for task in (*self._timers, *self._outside):
                 task.cancel()
+
+    def _start_work(self) -> None:
+        """All that goes on by itself: what time brings, and what nodes do."""
+        start = self._parts.create_task
+        self._outside = [start(self._nodes.run()), start(self._submitter.run())]
+        timers = (self.server.run(), self._prover.run(), self._keep_time())
+        self._timers = [start(timer) for timer in timers]
+
+    # -- another process -------------------------------------------------------------------
+
+    async def _give(self) -> None:
+        """Wait for one that takes our rigs over, and leave them to it."""
+        with self._door:
+            await Giving(self._house).run(self._door)
+        logger.info("our rigs are another process's: leaving")
+        self._handing.leave()
+        self._exit_code = Ending.TAKEN_OVER
+        self._stop.set()
+
+    async def _stop_work(self) -> None:
+        """With the rigs paused. Blocks under way have a moment; the spool keeps the others."""
+        self._drought.rest()
+        for timer in self._timers:
+            timer.cancel()
+        await self._submitter.drain(DRAIN_AT_HANDOVER)
+        for task in self._outside:
+            task.cancel()
+        await asyncio.wait((*self._timers, *self._outside))
+        self._scribe.save_templates(self._pool.live_work_ids)
+
+    def _close_log(self) -> None:
+        self._site.gate.attach(None)
+        self._log.close()
+
+    def _open_log(self) -> None:
+        self._log = self._opened_log()
+        self._scribe.attach(self._log)
+        self._site.gate.attach(self._log.tail)
 
     # -- work ------------------------------------------------------------------------------
 
     def _on_tip(self, tip: Tip) -> None:
         """A new best block: rigs leave the old one now, the full template follows."""
+        if self.server.is_paused:
+            return  # whoever has the rigs next will ask
         known = time.perf_counter()
         now = self._clock()
         job = self._pool.on_tip(tip.block_hash, tip.parent, tip.mediantime, now, tip.time)
         if job is not None:
-            self._work_came()
+            self._drought.ended()
             self._broadcast_new(job, known, now)
 
     def _on_template(self, template: Template) -> None:
+        if self.server.is_paused:
+            return
         known = time.perf_counter()
         now = self._clock()
         before = self._pool.current
         job, clean = self._pool.on_template(template, now)
-        self._work_came()
+        self._drought.ended()
         fills_empty = before is not None and before.work.template.is_empty and not template.is_empty
         if clean:
             self._broadcast_new(job, known, now)
@@ -301,7 +353,7 @@ class PoolService:
         self._room.check(len(self.server.sessions))
         self.view.sample(now)
         self._refresh_if_due(now)
-        self._close_if_starved(now)
+        self._drought.look(now)
         self._scribe.save_templates(self._pool.live_work_ids)
 
     def _refresh_if_due(self, now: float) -> None:
@@ -316,27 +368,6 @@ class PoolService:
                 self._last_template = now
                 self._is_held_back = False
 
-    def _close_if_starved(self, now: float) -> None:
-        """Rigs wait for work so long and no longer; then they must find their backup pools."""
-        limit = self._config.no_work_close_s
-        if self._work_lost is None or now - self._work_lost < limit or self._has_closed:
-            return
-        logger.error("no work for %.0f s: all rigs are sent to their backup pools", limit)
-        self._has_closed = True
-        self.server.refuse_rigs(True)
-        self.server.show_message("the pool has no work; use your backup pool")
-        self._closing = self._loop.call_later(MESSAGE_TIME, self.server.close_all, "no work")
-
-    def _work_came(self) -> None:
-        self._work_lost = None
-        self._site.notice = ""
-        if self._has_closed:
-            logger.warning("work is back: rigs are welcome again")
-            self._has_closed = False
-            self.server.refuse_rigs(False)
-            if self._closing is not None:
-                self._closing.cancel()
-
     # -- news ------------------------------------------------------------------------------
 
     def _on_block(self, found: BlockFound) -> None:
@@ -349,19 +380,13 @@ class PoolService:
     def _on_event(self, event: Event) -> None:
         if isinstance(event, BlockFateChanged):
             self._scribe.keep_fate(event)
-        if isinstance(event, ActiveNodeChanged):
-            self._node_changed(event)
+        if isinstance(event, ActiveNodeChanged) and event.node is None:
+            self._drought.began()
         if isinstance(event, RigConnected | RigDisconnected):
             logger.info("%s", describe(event))
         self._metrics.on_event(event)
         self.view.on_event(event)
         self._watcher(event)
-
-    def _node_changed(self, event: ActiveNodeChanged) -> None:
-        if event.node is None:
-            self._work_lost = self._clock()
-            self._site.notice = WAITING
-            self.server.show_message(WAITING)
 
     def _log_synced(self, count: int) -> None:
         """From the log's sync thread, under `strict`: answers have waited for it."""
@@ -373,9 +398,3 @@ class PoolService:
         logger.critical("the log can't be kept: %s; stopping", exc)
         self._exit_code = 1
         self._loop.call_soon_threadsafe(self._stop.set)
-
-
-def _first_cause(group: ExceptionGroup[Exception]) -> Exception:
-    """A part may have parts of its own, and then fails with a group in a group."""
-    first = group.exceptions[0]
-    return _first_cause(first) if isinstance(first, ExceptionGroup) else first

@@ -116,7 +116,8 @@ class Supervisor:
             ending = self._ending(child, code)
             if ending is not None:
                 return self._end(ending)
-            if self._successor is not None and (child.is_leaving or code == Ending.TAKEN_OVER):
+            if part is Part.SERVE and await self._has_heir(child, code):
+                assert self._successor is not None
                 child, self._successor = self._enter(self._successor), None
                 continue
             if not child.is_leaving:
@@ -124,6 +125,12 @@ class Supervisor:
                 logger.error("%s %s; it is started again in %.0f s", part, _died(code), pause)
                 await asyncio.sleep(pause)
             child = await self._start(part)
+
+    async def _has_heir(self, child: Child, code: int) -> bool:
+        """Whether a new serve has its rigs; also of one that died while it gave them away."""
+        if self._successor is None:
+            return False
+        return child.is_leaving or code == Ending.TAKEN_OVER or await self._successor.begun()
 
     async def _start(self, part: Part, takeover: bool = False) -> Child:
         while True:

@@ -109,6 +109,9 @@ def pool(
     config: ConfigPath,
     log_level: LogLevelOption = LogLevel.INFO,
     log_json: LogJsonOption = False,
+    takeover: Annotated[
+        bool, typer.Option("--takeover", help="take the rigs of the pool that runs now [off]")
+    ] = False,
     part: Annotated[str | None, typer.Option(hidden=True)] = None,
     lifeline: Annotated[int | None, typer.Option(hidden=True)] = None,
 ) -> None:
@@ -128,8 +131,8 @@ def pool(
 
         if part is None:
             options = [f"--log-level={log_level}", *["--log-json"] * log_json]
-            raise typer.Exit(supervise(config, options))
-        raise typer.Exit(run_part(Part(part), settings, lifeline))
+            raise typer.Exit(supervise(config, options, takeover))
+        raise typer.Exit(run_part(Part(part), settings, lifeline, takeover))
 
 
 @app.command()

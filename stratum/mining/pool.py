@@ -149,6 +149,11 @@ class Pool:
     def live_work_ids(self) -> set[int]:
         return set(self._book.works)
 
+    @property
+    def live_prevhashes(self) -> set[bytes]:
+        """The previous blocks of jobs that a rig may still name."""
+        return {work.template.prevhash for work in self._book.works.values()}
+
     # -- coinbase layouts ------------------------------------------------------------------
 
     def offers(self, work: Work, payee: Payee) -> bool:

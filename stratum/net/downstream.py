@@ -13,7 +13,7 @@ import logging
 import socket
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 from functools import partial
 from heapq import heappop, heappush
 from itertools import count
@@ -23,6 +23,7 @@ from stratum.mining.session import Session
 from stratum.mining.settings import TierSettings
 from stratum.mining.site import Site
 from stratum.net.connection import Connection
+from stratum.net.doors import address_of, bound, taken
 from stratum.net.spread import Spread
 
 logger = logging.getLogger(__name__)
@@ -38,9 +39,6 @@ GREETINGS = 32
 
 #: Seconds in which every session's refused shares are reported once.
 REPORT_INTERVAL = 60
-
-#: TCP keepalive 60/10/3: a dead peer is noticed after 90 s (wire.md §4).
-_KEEPALIVE = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3))
 
 #: Where the bytes of a connection go that was not let in.
 _SCRATCH = 4096
@@ -58,10 +56,12 @@ class Server:
     ) -> None:
         self._site = site
         self._tiers = tuple(tiers)
-        self._listeners: list[asyncio.Server] = []
+        self._doors: list[socket.socket] = []  # bound, one for each tier
+        self._listeners: list[asyncio.Server] = []  # at copies of them
         self._seats: list[Connection | None] = []  # by the slot of their session in the gate
         self._spread: Spread | None = None
         self._is_closed_to_rigs = False
+        self.is_paused = False
         self._greeted = 0
         self._turn: deque[Connection] = deque()  # waiting for theirs
         self._budgets: list[tuple[float, int, Connection]] = []  # waiting for budget; a heap
@@ -75,18 +75,36 @@ class Server:
 
     # -- life ------------------------------------------------------------------------------
 
-    async def start(self) -> None:
-        """Listen on every tier's port. Raises OSError, naming the port, where one is taken."""
-        loop = asyncio.get_running_loop()
-        for index, tier in enumerate(self._tiers):
+    async def bind(self, given: MutableMapping[str, socket.socket]) -> None:
+        """Have a socket for every tier: one of those `given`, by its address, or a new one.
+        Raises OSError, naming the port, where it is taken."""
+        for tier in self._tiers:
             try:
-                listener = await loop.create_server(
-                    partial(Connection, self, index), sock=await _listener(tier), backlog=BACKLOG
-                )
+                address = address_of(tier)
+                self._doors.append(given.pop(address) if address in given else await bound(tier))
             except OSError as exc:
-                await self.stop()
-                raise OSError(exc.errno, f"listen on {tier.host}:{tier.port}: {exc}") from exc
-            self._listeners.append(listener)
+                raise taken(tier, exc) from exc
+
+    async def start(self) -> None:
+        """Listen on every tier's port. Raises as `bind`, which is done first where it was not."""
+        try:
+            if not self._doors:
+                await self.bind({})
+            for index, tier in enumerate(self._tiers):
+                await self._listen(index, tier)
+        except OSError:
+            await self.stop()
+            raise
+
+    async def _listen(self, index: int, tier: TierSettings) -> None:
+        """At a copy: who closes that stops accepting, and newcomers wait in the kernel."""
+        loop = asyncio.get_running_loop()
+        copy, connection = self._doors[index].dup(), partial(Connection, self, index)
+        try:
+            self._listeners.append(await loop.create_server(connection, sock=copy, backlog=BACKLOG))
+        except OSError as exc:
+            copy.close()
+            raise taken(tier, exc) from exc
 
     async def run(self) -> None:
         """The one timer: deadlines, vardiff, and the refreshes that rigs wait for."""
@@ -103,8 +121,11 @@ class Server:
     async def stop(self) -> None:
         """Close every port and connection. A second call does nothing."""
         listeners, self._listeners = self._listeners, []
+        doors, self._doors = self._doors, []
         for listener in listeners:
             listener.close()
+        for door in doors:
+            door.close()
         self._spread = None
         self.close_all("the pool is stopping")
         for listener in listeners:
@@ -113,12 +134,56 @@ class Server:
     @property
     def ports(self) -> list[int]:
         """The port of each tier, as bound: useful where the configured one is 0."""
-        return [listener.sockets[0].getsockname()[1] for listener in self._listeners]
+        return [door.getsockname()[1] for door in self._doors]
+
+    # -- for another process (`stratum.net.handing`) ----------------------------------------
+
+    def pause(self) -> None:
+        """Stop accepting, reading and writing: from here on nothing of a rig changes, but that
+        what was written leaves."""
+        spread, self._spread = self._spread, None
+        while spread is not None and spread.write_slice():
+            pass
+        self.is_paused = True
+        for listener in self._listeners:
+            listener.close()
+        self._listeners = []
+        for connection in self.connections:
+            connection.transport.pause_reading()
+
+    async def resume(self) -> None:
+        """Go on where `pause` stopped."""
+        self.is_paused = False
+        for index, tier in enumerate(self._tiers):
+            await self._listen(index, tier)
+        for connection in self.connections:
+            if not connection.is_waiting and not connection.transport.is_closing():
+                connection.transport.resume_reading()
+        loop = asyncio.get_running_loop()
+        if self._turn:
+            loop.call_soon(self._next_turn)
+        if self._budgets:
+            self._set_budget_timer(loop)
+
+    def forget(self) -> None:
+        """The rigs are another process's: close what is left of them here, and tell nobody."""
+        for connection in self.connections:
+            connection.session = None
+            connection.transport.abort()  # closes our copy; the connection lives on
+        self._seats.clear()
+
+    @property
+    def doors(self) -> list[tuple[str, socket.socket]]:
+        """The bound socket of each tier, by the tier's address."""
+        return [
+            (address_of(tier), door) for tier, door in zip(self._tiers, self._doors, strict=False)
+        ]
 
     # -- what the app tells ----------------------------------------------------------------
 
     def broadcast(self, job: Job, clean_jobs: bool) -> None:
         """Write a job to every rig; nothing else runs meanwhile."""
+        assert not self.is_paused
         self._spread = None
         spread = Spread(self._site, self._seats, job, clean_jobs)
         spread.write_all()
@@ -162,12 +227,12 @@ class Server:
                 connection.flush()
 
     def show_message(self, text: str) -> None:
-        for connection in self._connections:
+        for connection in self.connections:
             connection.show(text)
 
     def close_all(self, reason: str) -> None:
         """RST to every rig."""
-        for connection in self._connections:
+        for connection in self.connections:
             connection.abort(reason)
 
     def refuse_rigs(self, refuse: bool) -> None:
@@ -176,14 +241,19 @@ class Server:
 
     def report_refused(self) -> None:
         """Tell the books of every refused share that they have not heard of."""
-        for connection in self._connections:
+        for connection in self.connections:
             if connection.session is not None:
                 connection.session.report_refused()
         self._site.report_nobodys()
 
     @property
+    def connections(self) -> list[Connection]:
+        """Those that were let in."""
+        return [connection for connection in self._seats if connection is not None]
+
+    @property
     def sessions(self) -> list[Session]:
-        return [c.session for c in self._connections if c.session is not None]
+        return [c.session for c in self.connections if c.session is not None]
 
     # -- what connections tell -------------------------------------------------------------
 
@@ -203,10 +273,14 @@ class Server:
         peer = f"{address}:{peername[1]}"
         session = Session(self._site, tier, self._tiers[tier], peer, address, now)
         connection.session = session
+        self.seat(connection, session)
+        return None
+
+    def seat(self, connection: Connection, session: Session) -> None:
+        """From here on it is one of those that get jobs."""
         slot = session.rig.state.slot
         self._seats.extend([None] * (slot + 1 - len(self._seats)))
         self._seats[slot] = connection
-        return None
 
     def lost(self, connection: Connection, session: Session) -> None:
         self._seats[session.rig.state.slot] = None
@@ -238,10 +312,6 @@ class Server:
 
     # -- inside ----------------------------------------------------------------------------
 
-    @property
-    def _connections(self) -> list[Connection]:
-        return [connection for connection in self._seats if connection is not None]
-
     def _of(self, session: Session) -> Connection:
         connection = self._seats[session.rig.state.slot]
         assert connection is not None
@@ -250,6 +320,8 @@ class Server:
     def _next_turn(self) -> None:
         """Those who waited go first; strangers who come in this turn find what is left of it."""
         self._greeted = 0
+        if self.is_paused:
+            return
         for _ in range(min(GREETINGS, len(self._turn))):
             self._turn.popleft().go_on()
             self._greeted += 1
@@ -263,6 +335,8 @@ class Server:
 
     def _serve_budgets(self) -> None:
         self._budget_timer = None
+        if self.is_paused:
+            return
         loop = asyncio.get_running_loop()
         while self._budgets and self._budgets[0][0] <= loop.time():
             heappop(self._budgets)[2].go_on()
@@ -287,30 +361,3 @@ class Server:
                 connection.session.report_refused()
         if not turn:
             self._site.report_nobodys()
-
-
-async def _listener(tier: TierSettings) -> socket.socket:
-    """A bound socket. What is set on it holds for every connection that it accepts: small lines
-    at once, and a dead peer noticed."""
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(
-        tier.host or None, tier.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )
-    # Without a host: IPv6's any address, which takes IPv4 too, where there is IPv6.
-    family, kind, protocol, _, address = max(found, key=lambda each: each[0] == socket.AF_INET6)
-    sock = socket.socket(family, kind, protocol)
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(bool(tier.host)))
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for name, value in _KEEPALIVE:
-            if hasattr(socket, name):
-                sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
-        sock.setblocking(False)
-        sock.bind(address)
-    except OSError:
-        sock.close()
-        raise
-    return sock

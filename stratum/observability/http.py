@@ -11,7 +11,9 @@ shows, so that GET and HEAD are all there is.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+import socket
+from collections.abc import Callable, MutableMapping
 
 from aiohttp import web
 
@@ -48,24 +50,38 @@ class HttpServer:
         self._ready = ready
         self._books = Forwarder(books, BOOKS_AWAY)
         self._runner: web.AppRunner | None = None
+        self._listeners: list[asyncio.Server] = []
 
-    async def start(self) -> None:
-        """Raises ConfigError where the address cannot be had."""
-        up = runner(self._app())
-        await up.setup()
+    async def start(self, given: MutableMapping[str, socket.socket] | None = None) -> None:
+        """Listen; at those of the sockets `given` that are for our address, where there are any.
+
+        Raises ConfigError where the address cannot be had.
+        """
+        self._runner = runner(self._app())
+        await self._runner.setup()
+        assert self._runner.server is not None
         try:
-            await web.TCPSite(up, self._settings.host, self._settings.port).start()
+            await self._listen(self._runner.server, given or {})
         except OSError as exc:
-            await up.cleanup()
+            await self.stop()
             where = f"{self._settings.host}:{self._settings.port}"
-            raise ConfigError(
-                [Problem("http.listen", f"cannot listen on {where}: {exc.strerror}")]
-            ) from exc
-        self._runner = up
+            fault = f"cannot listen on {where}: {exc.strerror}"
+            raise ConfigError([Problem("http.listen", fault)]) from exc
         await self._books.start()
+
+    async def _listen(self, serve: web.Server, given: MutableMapping[str, socket.socket]) -> None:
+        loop = asyncio.get_running_loop()
+        for name in [name for name in given if name.startswith(f"{self._address} ")]:
+            self._listeners.append(await loop.create_server(serve, sock=given.pop(name)))
+        if not self._listeners:
+            host, port = self._settings.host, self._settings.port
+            self._listeners.append(await loop.create_server(serve, host, port))
 
     async def stop(self) -> None:
         """Close every connection and the port. Does nothing before start()."""
+        listeners, self._listeners = self._listeners, []
+        for listener in listeners:
+            listener.close()
         up, self._runner = self._runner, None
         if up is not None:
             await up.cleanup()
@@ -74,9 +90,19 @@ class HttpServer:
     @property
     def port(self) -> int:
         """The port in use, also where the settings say 0."""
-        assert self._runner is not None, "the server is not started"
-        port: int = self._runner.addresses[0][1]
+        assert self._listeners, "the server is not started"
+        port: int = self._listeners[0].sockets[0].getsockname()[1]
         return port
+
+    @property
+    def listeners(self) -> list[tuple[str, int]]:
+        """Name and descriptor of each socket that we listen on, for another process."""
+        sockets = [sock for listener in self._listeners for sock in listener.sockets]
+        return [(f"{self._address} {n}", sock.fileno()) for n, sock in enumerate(sockets)]
+
+    @property
+    def _address(self) -> str:
+        return f"http {self._settings.host}:{self._settings.port}"
 
     def _app(self) -> web.Application:
         app = application()

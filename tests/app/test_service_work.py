@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from stratum.app import service as service_module
-from stratum.app.service import ORDINARY_PACE, WAITING
+from stratum.app import drought
+from stratum.app.drought import WAITING
+from stratum.app.service import ORDINARY_PACE
 from stratum.bitcoin.networks import REGTEST
 from stratum.bitcoin.template import Template, parse_template
 from stratum.mining.pool import REFRESH_INTERVAL
@@ -44,7 +45,7 @@ async def test_rigs_stay_when_a_node_comes_back_on_the_same_tip(tmp_path: Path) 
 async def test_rigs_go_to_their_backups_when_work_stays_away_and_are_welcome_when_it_is_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service_module, "MESSAGE_TIME", 0.01)
+    monkeypatch.setattr(drought, "MESSAGE_TIME", 0.01)
     async with a_pool(tmp_path, clock=Clock(), no_work_close_s=120.0) as (world, node):
         plain, gminer = await world.rig(), await world.rig("farm.g", agent="gminer/2.9")
         await node.stop()
@@ -72,7 +73,7 @@ async def test_rigs_are_kept_when_work_is_back_just_before_they_are_reset(tmp_pa
         await node.stop()
         await world.until_work_from(None)
         world.later(world.config.no_work_close_s)
-        closing = world.service._closing
+        closing = world.service._drought.closing
         assert closing is not None and await world.is_refused()
 
         world.service._on_template(_newer(world.template))

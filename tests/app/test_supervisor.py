@@ -272,6 +272,28 @@ async def test_takeover_that_fails_leaves_everything_as_it_was_and_may_be_tried_
     assert caplog.text.count("the one before goes on") == 3
 
 
+async def test_old_serve_that_dies_while_it_gives_leaves_its_rigs_to_the_new_one(run: Run) -> None:
+    serve, books = await run.begun()
+    run.supervisor.renew()
+    successor = await run.stage.next(Part.SERVE, takeover=True)
+    await serve.order("kill")
+    assert await serve.hears() == ""
+    await successor.order("begin")
+    assert await books.hears() == "term"
+    await run.stage.next(Part.BOOKS)
+    assert run.stage.is_empty
+
+
+async def test_serve_without_a_successor_is_started_again_when_both_have_died(run: Run) -> None:
+    serve, _ = await run.begun()
+    run.supervisor.renew()
+    successor = await run.stage.next(Part.SERVE, takeover=True)
+    await serve.order("kill")
+    await successor.order("exit", 1)
+    await (await run.stage.next(Part.SERVE)).order("begin")
+    assert run.stage.is_empty
+
+
 async def test_rigs_taken_by_another_pool_end_this_one_with_0(run: Run) -> None:
     serve, books = await run.begun()
     await serve.order("exit", Ending.TAKEN_OVER.value)

@@ -177,6 +177,13 @@ def test_a_port_that_is_taken_exits_2_without_a_traceback(good_file: Path) -> No
     assert count == "1 problem"
 
 
+def test_a_takeover_where_no_pool_runs_exits_2_and_says_so(good_file: Path) -> None:
+    done = baseload("pool", str(good_file), "--takeover")
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert "--takeover: no pool runs in data_dir" in done.stderr
+
+
 def test_mining_at_an_impossible_url_exits_2() -> None:
     done = baseload("mine", "http://127.0.0.1:1", "-u", "x")
     assert done.returncode == 2

@@ -17,7 +17,7 @@ import aiohttp
 
 from stratum.app.local_sockets import SERVE_SOCKET, Meeting
 from stratum.node.settings import NodeSettings
-from tests.e2e.tree import children, kill
+from tests.e2e.tree import children, gone, kill
 from tests.peers.node import free_port
 
 #: Generous: these bound a hang, they are no measurement.
@@ -85,21 +85,37 @@ class Pool:
 
     async def start(self, ready: bool = True) -> None:
         """Start it and wait until it serves, and until it has work if `ready`."""
-        with (self._home / "pool.log").open("ab") as output:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "stratum.cli",
-                "pool",
-                str(self._config),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-            )
+        self._process = await self._run()
         if ready:
             await self.until_ready()
         else:
             await self.until(lambda: self._answers("healthz"), "/healthz")
+
+    async def _run(self, *options: str) -> asyncio.subprocess.Process:
+        with (self._home / "pool.log").open("ab") as output:
+            return await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "stratum.cli", "pool", str(self._config), *options),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+            )
+
+    async def renew(self) -> None:
+        """SIGUSR2: another serve takes over under the same supervisor, and it has other books."""
+        before = children(self.pid)
+        handles = [os.pidfd_open(pid) for pid in before.values()]
+        os.kill(self.pid, signal.SIGUSR2)
+        async with asyncio.timeout(PATIENCE_S):
+            await gone(handles)
+        await self.until_part("serve", other_than=before["serve"])
+        await self.until_part("books", other_than=before["books"])
+
+    async def replace(self) -> int:
+        """A second pool of the same config takes over; the exit code of the first."""
+        first, self._process = self._process, await self._run("--takeover")
+        assert first is not None
+        async with asyncio.timeout(PATIENCE_S):
+            return await first.wait()
 
     async def until_ready(self) -> None:
         """Wait until rigs get work."""

@@ -59,7 +59,7 @@ async def test_rig_that_stalls_for_a_minute_is_dropped() -> None:
     world.new_block(transactions=1100)
     async with open_farm(world) as farm:
         await farm.deaf()
-        (connection,) = farm.server._connections
+        (connection,) = farm.server.connections
         while not connection.transport.get_write_buffer_size():
             farm.broadcast()
             await asyncio.sleep(0)
