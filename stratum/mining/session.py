@@ -212,6 +212,13 @@ class Session:
     def on_time(self, now: float) -> None:
         """Look at vardiff and at the deadlines: when the gate says that one is due, or earlier.
         Raises CloseSession."""
+        if not self._is_ready or self.intake.has_unfinished or now - self.last_line > IDLE_LIMIT:
+            self._check_deadlines(now)
+        if self.has_job and self._look(now):
+            self.wants_refresh = True
+        self._look_again(now)
+
+    def _check_deadlines(self, now: float) -> None:
         intake = self.intake
         if intake.has_unfinished and now - intake.unfinished_since > LINE_DEADLINE:
             self.conduct.offend(STRIKE, now)
@@ -223,9 +230,6 @@ class Session:
             raise CloseSession(f"not authorized in {AUTHORIZE_DEADLINE:.0f} s")
         if now - self.last_line > IDLE_LIMIT:
             raise CloseSession("idle")
-        if self.has_job and self._look(now):
-            self.wants_refresh = True
-        self._look_again(now)
 
     @property
     def last_line(self) -> float:
@@ -246,6 +250,7 @@ class Session:
         self.intake.is_checked = True
         if self._is_ready:
             self.intake.open()
+            self.site.rigs += 1
             self.site.gatekeeper.started_working(self.address)
         self._lacks_job = not has_job
         self._renew_plainness()
@@ -263,6 +268,7 @@ class Session:
         self.site.waiting.discard(self)
         rig.state.close()
         if self._is_ready:
+            self.site.rigs -= 1
             self.site.gatekeeper.stopped_working(self.address)
             self.site.emit(RigDisconnected(self.peer, self.worker_name, reason))
 
@@ -296,16 +302,17 @@ class Session:
 
     def _look_again(self, now: float) -> None:
         """Have the gate call for the next look, or for the next deadline."""
-        state, waits = self.rig.state, [self.last_line + IDLE_LIMIT]
+        state, runs = self.rig.state, self.difficulty.runs
+        looks = runs and not self._lacks_job
+        wake = now + LOOK_INTERVAL if looks else self.last_line + IDLE_LIMIT
         if self.intake.has_unfinished:
-            waits.append(self.intake.unfinished_since + LINE_DEADLINE)
+            wake = min(wake, self.intake.unfinished_since + LINE_DEADLINE)
         if not self._is_ready:
-            waits += (self.connected_at + LINE_DEADLINE, self.connected_at + AUTHORIZE_DEADLINE)
-        if self.has_job and self.difficulty.runs:
-            waits.append(now + LOOK_INTERVAL)
+            deadlines = self.connected_at + LINE_DEADLINE, self.connected_at + AUTHORIZE_DEADLINE
+            wake = min(wake, *(deadline for deadline in deadlines if deadline >= now))
         # Deadlines are "more than" so long ago.
-        state.wake_us = min(microseconds(when) for when in waits if when >= now) + 1_000
-        state.wake_shares = state.shares + LOOK_SHARES if self.difficulty.runs else _NEVER
+        state.wake_us = int(wake * 1_000_000) + 1_000
+        state.wake_shares = state.shares + LOOK_SHARES if runs else _NEVER
 
     # -- lines -----------------------------------------------------------------------------
 
@@ -363,6 +370,7 @@ class Session:
     def _begin(self, now: float) -> None:
         """Subscribed and authorized: the first job, after the reply that made it so."""
         self._is_ready = True
+        self.site.rigs += 1
         self.intake.open()
         site = self.site
         remains, self.remains = self.remains, None

@@ -98,6 +98,7 @@ class Site:
     notice: str = ""  # shown to rigs that connect while there is no fresh work
     duplicates: Duplicates = field(default_factory=Duplicates)
     departed: Departed = field(default_factory=Departed)
+    rigs: int = 0  # sessions that are subscribed and authorized
     waiting: set[Session] = field(default_factory=set)  # for a job, or for another one
     _targets: dict[int, bytes] = field(default_factory=dict)
     _nobodys: Counter[tuple[int, Verdict]] = field(default_factory=Counter)
