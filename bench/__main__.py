@@ -15,7 +15,7 @@ from typing import Any
 from rich.console import Console
 
 import hashing
-from bench.process import LOAD_CORE, SERVER_CORE
+from bench.process import LOAD_CORE, SERVER_CORE, busy_percent
 from bench.rows import ROWS, Bench, Scale
 from bench.servers import BUILD, Rival
 from bench.table import FLOOR, OURS, Row, as_json, table
@@ -25,6 +25,9 @@ QUICK = Scale(40, 60, 60, 60, seconds=1.0, many_seconds=2.0, tips=1, tip_pause=1
 
 _WIDTH = 120
 
+#: Percent of a core that others may take before a latency is theirs as much as ours.
+_QUIET = 10.0
+
 #: Of the descriptors that one process may open, for its log, its sockets and its libraries.
 _SPARE_DESCRIPTORS = 0.1
 
@@ -33,17 +36,20 @@ def main() -> int:
     options = _options()
     bench = Bench(_scale(options), _rival(options))
     console = Console(stderr=True)
+    busy = busy_percent()
     rows: list[Row] = []
     for key in options.row or ROWS:
         with console.status(f"row {key}"):
             rows.append(ROWS[key](bench))
-        _write(options.json, rows)
+        _write(options.json, rows, busy)
 
     servers = [FLOOR, OURS] + ([bench.rival.name] if bench.rival else [])
     # A pipe or a log file has no width of its own.
     width = None if sys.stdout.isatty() else _WIDTH
     Console(width=width).print(table(rows, servers))
     print(f"{_machine_line()}; all of it in {options.json}")
+    if busy > _QUIET:
+        print(f"{busy:.0f} % of a core was busy with other things: trust CPU, not latencies")
     return 0
 
 
@@ -63,6 +69,7 @@ def _options() -> argparse.Namespace:
         "--seconds", type=float, metavar="S", help="of load in each run [10; row f 30]"
     )
     parser.add_argument("--rigs", type=int, metavar="N", help="in row f [18,000, or what may be]")
+    parser.add_argument("--tips", type=int, metavar="N", help="new tips in rows d and f [5]")
     parser.add_argument(
         "--rival", metavar="URL", help="a pool that somebody else has started [none]"
     )
@@ -82,6 +89,8 @@ def _scale(options: argparse.Namespace) -> Scale:
         idle_rigs=min(scale.idle_rigs, most),
         many_rigs=min(options.rigs or scale.many_rigs, most),
     )
+    if options.tips is not None:
+        scale = replace(scale, tips=options.tips)
     if options.seconds:
         scale = replace(scale, seconds=options.seconds, many_seconds=options.seconds)
     return scale
@@ -91,10 +100,10 @@ def _rival(options: argparse.Namespace) -> Rival | None:
     return Rival(options.rival, options.rival_pid) if options.rival else None
 
 
-def _write(path: Path, rows: list[Row]) -> None:
+def _write(path: Path, rows: list[Row], busy: float) -> None:
     """After every row: what was measured survives what fails next."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    told = {"machine": _machine(), "rows": as_json(rows)}
+    told = {"machine": _machine() | {"busy_percent": busy}, "rows": as_json(rows)}
     path.write_text(json.dumps(told, indent=2, default=str) + "\n")
 
 
@@ -108,7 +117,6 @@ def _machine() -> dict[str, Any]:
         "python": platform.python_version(),
         "sha256_backend": hashing.backend(),
         "descriptors": resource.getrlimit(resource.RLIMIT_NOFILE)[1],
-        "load_average": os.getloadavg()[0],
     }
 
 

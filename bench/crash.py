@@ -21,6 +21,7 @@ import asyncio
 import contextlib
 import logging
 import random
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -32,7 +33,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
-from bench.evidence import book_faults, log_faults
+from bench.evidence import book_faults, log_faults, records_booked
 from bench.pool import PINNED, Pool
 from bench.servers import scratch
 from bench.witness import Memory, Pace, RecordingRig
@@ -42,7 +43,10 @@ from stratum.ledger.errors import LogDamaged
 from stratum.node.devnet import DevNode
 
 #: One share in so many is a block: one every four seconds.
-SHARES_PER_BLOCK = 1 << 13
+NBITS = nbits_from_target(2**256 >> 13)
+
+#: Before the disk is full none is: a job that can't be written down would end it too soon.
+NO_BLOCK_NBITS = 0x1A00FFFF
 
 RIGS = 50
 SHARES_PER_SECOND = 2_000
@@ -76,8 +80,8 @@ class Scene:
 
 
 @contextlib.asynccontextmanager
-async def scene(home: Path, data_dir: Path) -> AsyncIterator[Scene]:
-    async with DevNode(nbits=nbits_from_target(2**256 // SHARES_PER_BLOCK)) as node:
+async def scene(home: Path, data_dir: Path, nbits: int) -> AsyncIterator[Scene]:
+    async with DevNode(nbits=nbits) as node:
         pool = Pool(home, node.settings, PINNED, data_dir=data_dir)
         await asyncio.to_thread(pool.start)
         try:
@@ -114,7 +118,7 @@ async def crash(rounds: int, seed: int, progress: Progress) -> list[str]:
     """Faults, after so many deaths."""
     rng = random.Random(seed)
     with scratch() as home:
-        async with scene(home, home / "data") as at:
+        async with scene(home, home / "data", NBITS) as at:
             async with rigs(at, Pace(BURST, PAUSE), seed):
                 for _ in progress.track(range(rounds), description="kill -9"):
                     await _die(at.pool, rng)
@@ -166,7 +170,8 @@ async def _closing_faults(at: Scene, console: Console) -> list[str]:
     try:
         faults += log_faults(at.pool.data_dir, memory)
         faults += book_faults(at.pool.data_dir)
-    except LogDamaged as exc:
+        console.print(f"the database has read {records_booked(at.pool.data_dir):,} records")
+    except (LogDamaged, sqlite3.Error) as exc:
         faults.append(str(exc))
     if not memory.accepted:
         faults.append("no share was accepted")
@@ -179,7 +184,7 @@ async def _closing_faults(at: Scene, console: Console) -> list[str]:
 async def fill_disk(seed: int, console: Console) -> list[str]:
     """Faults, after the disk was full for a while."""
     with scratch() as home, small_disk(DISK) as disk:
-        async with scene(home, disk / "data") as at:
+        async with scene(home, disk / "data", NO_BLOCK_NBITS) as at:
             pace = Pace(BURST, PAUSE)
             async with rigs(at, pace, seed):
                 await _until(_more_accepted(at.memory), "an accepted share")
@@ -199,7 +204,9 @@ async def _full(at: Scene, pace: Pace, disk: Path, console: Console) -> None:
         pace.burst, pace.pause = FLOOD, 0.0
         await _until(lambda: at.memory.refusals["storage full"] > 1000, "shares refused for room")
         pace.burst, pace.pause = BURST, PAUSE
-        console.print(f"full after {len(at.memory.accepted):,} shares; blocks must go on")
+        console.print(f"full after {len(at.memory.accepted):,} shares; blocks must go out")
+        at.node.chain.retarget(NBITS)
+        await at.node.mine()
         await _blocks_go_out(at)
         await asyncio.to_thread(at.pool.kill)
         await asyncio.to_thread(at.pool.start)

@@ -71,16 +71,17 @@ def _share(record: ShareRecord) -> Share:
     return Share(record.extranonce1, record.extranonce2, record.ntime, record.nonce, record.version)
 
 
-def book_faults(data_dir: Path) -> Iterator[str]:
-    """Whether the rollups equal a recount of the log, as far as the books have read it.
+def records_booked(data_dir: Path) -> int:
+    """How many records of the log the database has read."""
+    with closing(_database(data_dir)) as database:
+        (booked,) = database.execute("SELECT next_index FROM cursor").fetchone() or (0,)
+    return int(booked)
 
-    Nothing where there is no database: the books keep none yet.
-    """
-    path = data_dir / "books.sqlite"
-    if not path.exists():
-        return
-    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
-        (read_up_to,) = database.execute("SELECT next_index FROM cursor").fetchone() or (0,)
+
+def book_faults(data_dir: Path) -> Iterator[str]:
+    """Whether the rollups equal a recount of the log, as far as the books have read it."""
+    read_up_to = records_booked(data_dir)
+    with closing(_database(data_dir)) as database:
         kept = {row[:5]: row[5:] for row in _rows(database)}
     counted = _recount(data_dir, read_up_to)
     if not counted:
@@ -90,6 +91,10 @@ def book_faults(data_dir: Path) -> Iterator[str]:
             yield (
                 f"bucket {bucket}: the books say {kept.get(bucket)}, the log {counted.get(bucket)}"
             )
+
+
+def _database(data_dir: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"file:{data_dir / 'books.sqlite'}?mode=ro", uri=True)
 
 
 def _rows(database: sqlite3.Connection) -> Iterator[tuple[int, ...]]:

@@ -51,7 +51,6 @@ static bool is_authorized[MAX_FDS];
 static char rest[MAX_FDS][MAX_LINE];
 
 static char job[MAX_ANSWER / 2];
-static size_t job_size;
 static unsigned job_number;
 
 static int highest = 0;
@@ -69,22 +68,21 @@ static double seconds(clockid_t clock) {
 
 /* -- what is said ------------------------------------------------------------------------- */
 
-/* A job of the size that a pool's has: 242 bytes of coinbase and 12 branches. Another prevhash
- * each time, so that rigs see a new tip; nbits that no share meets. */
-static void make_job(void) {
+/* A job of the size that a pool's has, with 242 bytes of coinbase; at a new tip a pool sends the
+ * empty block's first, which has no branches. nbits that no share meets. Returns its size. */
+static size_t make_job(int branches) {
     char *out = job;
     char *end = job + sizeof job;
-    job_number++;
     out += snprintf(out, (size_t)(end - out),
                     "{\"id\":null,\"method\":\"mining.notify\",\"params\":[\"%08x\",\"%064x\",\"",
                     job_number, job_number);
     out += snprintf(out, (size_t)(end - out), "%0180x\",\"%0280x\",[", 1, 2);
-    for (int level = 0; level < BRANCHES; level++) {
+    for (int level = 0; level < branches; level++) {
         out += snprintf(out, (size_t)(end - out), "%s\"%064x\"", level ? "," : "", level + 1);
     }
     out += snprintf(out, (size_t)(end - out),
                     "],\"20000000\",\"1a00ffff\",\"%08x\",true]}\n", (unsigned)time(NULL));
-    job_size = (size_t)(out - job);
+    return (size_t)(out - job);
 }
 
 /* The id as it stands in the line; `null` where there is none. */
@@ -148,7 +146,7 @@ static size_t answer(char *out, int fd, const char *line, size_t size) {
         used += PUT(out + used,
                     "{\"id\":null,\"method\":\"mining.set_difficulty\",\"params\":"
                     "[0.00000000023283064365386962890625]}\n");
-        used += put(out + used, job, job_size);
+        used += put(out + used, job, make_job(BRANCHES));
     }
     return used;
 }
@@ -208,7 +206,8 @@ static void broadcast(void) {
     double unix_time = seconds(CLOCK_REALTIME);
     double start = seconds(CLOCK_MONOTONIC);
     int rigs = 0;
-    make_job();
+    job_number++; /* in the prevhash too, so that rigs see a new tip */
+    size_t job_size = make_job(0);
     for (int fd = 0; fd <= highest; fd++) {
         if (is_authorized[fd]) {
             if (write_all(fd, job, job_size)) {
@@ -277,7 +276,6 @@ static void raise_limit(void) {
 int main(int count, char **arguments) {
     setvbuf(stdout, NULL, _IOLBF, 0);
     raise_limit();
-    make_job();
     int signals = watch_signals();
     int listener = listen_on((uint16_t)(count > 1 ? atoi(arguments[1]) : 0));
     int poll = epoll_create1(EPOLL_CLOEXEC);

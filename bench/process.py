@@ -91,6 +91,24 @@ def pin(pid: int, core: int) -> None:
         os.sched_setaffinity(int(thread.name), {core})
 
 
+def busy_percent(seconds: float = 1.0) -> float:
+    """Of our busier core, without us: what others take from every figure that is a time."""
+    before = _idle_seconds()
+    time.sleep(seconds)
+    idle = min(after - before[core] for core, after in _idle_seconds().items())
+    return max(0.0, 100 * (1 - idle / seconds))
+
+
+def _idle_seconds() -> dict[int, float]:
+    """Of both cores since the machine began."""
+    idle = {}
+    for line in Path("/proc/stat").read_text().splitlines():
+        name, *fields = line.split()
+        if name in (f"cpu{SERVER_CORE}", f"cpu{LOAD_CORE}"):
+            idle[int(name[3:])] = (int(fields[3]) + int(fields[4])) / _TICK  # idle and iowait
+    return idle
+
+
 @contextlib.contextmanager
 def pinned(core: int) -> Iterator[None]:
     """What is started inside runs on this core from its first instruction."""

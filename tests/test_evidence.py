@@ -132,10 +132,6 @@ def test_books_that_equal_a_recount_have_no_fault(data_dir: Path) -> None:
     assert _books(data_dir) == []
 
 
-def test_without_a_database_there_is_nothing_to_hold_against_the_log(data_dir: Path) -> None:
-    assert [*book_faults(data_dir)] == []
-
-
 @pytest.mark.parametrize(
     "change",
     [

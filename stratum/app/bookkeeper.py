@@ -16,7 +16,6 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
-from operator import attrgetter
 from pathlib import Path
 
 from stratum.app.committer import INTERVAL, Committer
@@ -34,6 +33,7 @@ from stratum.ledger.effects import (
 )
 from stratum.ledger.errors import DatabaseDamaged, DatabaseFailed, LogDamaged, LogRewound
 from stratum.ledger.following import Follower, News
+from stratum.ledger.notary import Notary
 from stratum.ledger.recent import RecentBlocks
 from stratum.ledger.recollection import recollect, reintroduce
 from stratum.ledger.rollups import Cursor, Span
@@ -42,17 +42,14 @@ from stratum.units import DifficultyScale
 
 logger = logging.getLogger(__name__)
 
-#: Records folded before the loop gets its turn: some milliseconds.
-_STEP = 20_000
+#: Records read before the loop gets its turn: a millisecond of shares, 50 ms of rejects.
+_STEP = 2_000
 
 #: Rows counted before the loop gets its turn.
 _ROWS_AT_ONCE = 1_000
 
 #: A long log is folded for so long before what came of it is counted.
 _ROUND = 0.5
-
-#: So many rows are enough for one round: 30 MB.
-_ROWS_A_ROUND = 100_000
 
 #: What is done now and then: forgetting, purging, archiving.
 _CHORES_EVERY = 60.0
@@ -73,11 +70,15 @@ class Bookkeeper:
         clock: Callable[[], float] = time.time,
         interval: float = INTERVAL,
     ) -> None:
-        """`interval`: seconds from one look at the log to the next, and between commits."""
+        """`interval`: seconds from one look at the log to the next, and between commits.
+
+        Raises ConfigError where the log's key can't be used.
+        """
         self._directory = directory
         self._scale = scale
         self._clock = clock
         self._interval = interval
+        self._notary = Notary(directory)
         self._database: Database | None = None
         self._committer: Committer | None = None
         self._trouble = ""
@@ -97,6 +98,7 @@ class Bookkeeper:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Keep them until `stop`."""
+        logger.info("the log's checkpoints are signed by %s", self._notary.verifier)
         pause = _FIRST_PAUSE
         while not stop.is_set():
             began = time.monotonic()
@@ -149,9 +151,10 @@ class Bookkeeper:
     async def _keep(self, database: Database, stop: asyncio.Event) -> None:
         """Until `stop`, or until something fails that needs a new beginning."""
         follower = await self._follower(database)
-        self._committer = committer = Committer(database, await database.cursor(), self._interval)
+        committer = Committer(database, await database.cursor(), self._interval)
         try:
             await self._recollect(database)
+            self._committer = committer
             self._trouble = ""
             while True:
                 is_last = stop.is_set()
@@ -163,17 +166,18 @@ class Bookkeeper:
                     await wait_for(stop, self._interval)
             await committer.finish()
         finally:
+            self._committer = None
             follower.close()
             await committer.stop()
 
     async def _follower(self, database: Database) -> Follower:
         """From where the books stand, or from the beginning where the log is another one."""
         try:
-            return Follower(self._directory, await database.cursor())
+            return Follower(self._directory, await database.cursor(), self._notary)
         except LogRewound as exc:
             logger.warning("%s: the books are made anew from the log", exc)
         await database.reset()
-        return Follower(self._directory, Cursor())
+        return Follower(self._directory, Cursor(), self._notary)
 
     async def _recollect(self, database: Database) -> None:
         statistics = Statistics(self._scale)
@@ -195,11 +199,7 @@ class Bookkeeper:
     async def _read(self, follower: Follower, committer: Committer) -> bool:
         """True at the end of the log."""
         deadline = time.monotonic() + _ROUND
-        while (
-            not committer.is_full
-            and follower.waiting < _ROWS_A_ROUND
-            and time.monotonic() < deadline
-        ):
+        while not (committer.is_full or follower.is_full or time.monotonic() >= deadline):
             if not follower.step(_STEP):
                 return True
             await asyncio.sleep(0)
@@ -208,9 +208,8 @@ class Bookkeeper:
     async def _count(self, database: Database, news: News, committer: Committer) -> None:
         """The same news to the statistics and to the batch that is being collected."""
         await self._introduce(database, news)
-        works = sorted(news.works, key=attrgetter("minute"))
-        for start in range(0, len(works), _ROWS_AT_ONCE):
-            some = works[start : start + _ROWS_AT_ONCE]
+        for start in range(0, len(news.works), _ROWS_AT_ONCE):
+            some = news.works[start : start + _ROWS_AT_ONCE]
             self.statistics.apply(some)
             committer.batch.add_works(some)
             await asyncio.sleep(0)

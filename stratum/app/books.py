@@ -32,6 +32,7 @@ class BooksService:
         clock: Callable[[], float] = time.time,
         interval: float = INTERVAL,
     ) -> None:
+        """Raises ConfigError where the log's key can't be used."""
         self._config = config
         self._clock = clock
         self.keeper = Bookkeeper(

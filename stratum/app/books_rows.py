@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from stratum.bitcoin.target import display
@@ -129,11 +129,24 @@ def block_row(block: BlockFact) -> BlockRow:
     )
 
 
-def by_name(sessions: Iterable[SessionRow]) -> dict[str, list[SessionRow]]:
+def by_name(
+    sessions: Iterable[SessionRow], known: Collection[str] = ()
+) -> dict[str, list[SessionRow]]:
+    """The sessions of each worker, under the name that the books have for it."""
     found: dict[str, list[SessionRow]] = {}
     for session in sessions:
-        found.setdefault(session.worker, []).append(session)
+        found.setdefault(_kept_name(session.worker, known), []).append(session)
     return found
+
+
+def _kept_name(name: str, known: Collection[str]) -> str:
+    """A rig may type its address in upper case, or half a surrogate; the log keeps neither."""
+    plain = name.encode("utf-8", "backslashreplace").decode()
+    if plain in known:
+        return plain
+    account, dot, worker = plain.partition(".")
+    lowered = f"{account.lower()}{dot}{worker}"
+    return lowered if lowered in known else plain
 
 
 def nonzero(rejected: Iterable[int]) -> dict[str, int]:

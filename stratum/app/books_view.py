@@ -8,7 +8,7 @@ behind the others. Where serve is away the books are shown all the same, and the
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from stratum import __version__
 from stratum.app.bookkeeper import Bookkeeper
@@ -100,8 +100,8 @@ class BooksView:
 
     async def worker(self, name: str) -> RigRow | None:
         """Also one that left memory long ago."""
-        sessions = _sessions(await self._live.look())
         statistics = self._keeper.statistics
+        sessions = _sessions(await self._live.look(), {name})
         # The newest of a name: an account whose payee changed is a new one.
         for tally in reversed(statistics.workers.values()):
             if tally.name == name:
@@ -134,9 +134,9 @@ class BooksView:
     def _rigs(self, query: RowsQuery, live: Live | None) -> Rows[RigRow]:
         """Workers in the order of the query, and behind them the rigs without a share."""
         statistics = self._keeper.statistics
-        sessions = _sessions(live)
+        known = {each.name for each in statistics.workers.values()}
+        sessions = _sessions(live, known)
         tallies = [each for each in statistics.workers.values() if self._is_asked(each, query)]
-        known = {each.name for each in tallies}
         newcomers = [
             newcomer(name, found)
             for name, found in sessions.items()
@@ -213,5 +213,5 @@ class BooksView:
         return ""
 
 
-def _sessions(live: Live | None) -> Sessions:
-    return by_name(live.sessions) if live else {}
+def _sessions(live: Live | None, known: Collection[str]) -> Sessions:
+    return by_name(live.sessions, known) if live else {}

@@ -2,7 +2,7 @@
 
 While a batch is on its way the next one collects. A database that fails is tried again with
 growing pauses, and nothing is lost by waiting: the log has it. A commit that takes long makes the
-next one wait longer, so that a large site's books never cost more than a fifth of a core.
+next one wait longer, so that a large site's database never costs more than a tenth of a core.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 INTERVAL = 1.0
 
 #: A pause lasts so many times as long as the commit before it did.
-_IDLE_PART = 4
+_IDLE_PART = 9
 
 _FIRST_RETRY = 0.5
 _LONGEST_RETRY = 30.0

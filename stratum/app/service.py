@@ -148,6 +148,7 @@ class PoolService:
             is_strict=config.is_strict,
             log_end=lambda: self._log.next_index,
             log_synced=lambda: self._log.synced_count,
+            hurry=self._log.hurry,
             notice=WAITING,
         )
         self.server = Server(self._site, config.listen, clock=clock)

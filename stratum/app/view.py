@@ -75,14 +75,13 @@ class View:
         return None
 
     def figures(self) -> Figures:
-        sessions = self._server.sessions
         job = self._site.pool.current
         return Figures(
             shares={v.value: count for v, count in self._site.verdicts.items()},
             share_difficulty=self._config.network.scale.difficulty(self._site.gate.work),
-            connections=len(sessions),
+            connections=self._server.connected,
             connections_limit=room(),
-            rigs=sum(session.is_ready for session in sessions),
+            rigs=self._site.rigs,
             hashrate=self._hashrate(self._clock()),
             jobs=self._site.pool.jobs_made,
             job_height=job.work.template.height if job else 0,

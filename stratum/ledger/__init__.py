@@ -13,5 +13,9 @@ In the order to read it:
 - checkpoint the log's size and root, signed; notary signs one for each full segment
 - reading    a whole log, once
 - accounts   the numbers that stand for names in a share
+- following  the log as the books read it: sums of shares, effects of records
+- statistics what each worker, account, tier and the site did; rates, the rings behind it
+- rollups    what a run of the log adds to the database
+- database   SQLite: cursor and effects in one transaction; recollection goes on from there
 - templates  transactions of live jobs, so that a block outlives a crash
 """

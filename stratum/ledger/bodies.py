@@ -55,7 +55,10 @@ def read_bodies(
     for first_index in first_indexes(log):
         if first_index >= end:
             return
-        descriptor = os.open(body_path(log, first_index), os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            descriptor = os.open(body_path(log, first_index), os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError as exc:
+            raise LogDamaged(f"segment {first_index} of the log has lost its bodies") from exc
         try:
             yield from _in_segment(descriptor, first_index, end, types)
         finally:
@@ -63,24 +66,27 @@ def read_bodies(
 
 
 def _in_segment(
-    descriptor: int, index: int, end: int, types: Collection[RecordType]
+    descriptor: int, first_index: int, end: int, types: Collection[RecordType]
 ) -> Iterator[tuple[int, BodyRecord]]:
-    """`index` is where the segment begins; after the first entry, where the last one was."""
     offset = 0
     while entry := os.pread(descriptor, SLOT_SIZE, offset):
         try:
-            index, leaf = _unpack_slot(entry, index)
+            index, leaf = _unpack_slot(entry, offset)
             if index >= end:
                 return
             if not types or leaf.type in types:
                 yield index, BodyRecord.unpack(leaf, body_bytes(descriptor, leaf))
         except ValueError as exc:
-            raise LogDamaged(f"body at {offset} after record {index} of the log: {exc}") from exc
+            raise LogDamaged(f"body at {offset} of segment {first_index}: {exc}") from exc
         offset = body_end(leaf)
 
 
-def _unpack_slot(entry: bytes, not_before: int) -> tuple[int, BodyLeaf]:
+def _unpack_slot(entry: bytes, offset: int) -> tuple[int, BodyLeaf]:
+    """Index and leaf of the record whose entry this is. Raises ValueError."""
     index = int.from_bytes(entry[8:16], "little")
-    if index < not_before or hashing.whole_slots(entry, index) != 1:
+    if hashing.whole_slots(entry, index) != 1:
         raise ValueError("the record's slot is not whole")
-    return index, BodyLeaf.unpack(leaf_in(entry, 0))
+    leaf = BodyLeaf.unpack(leaf_in(entry, 0))
+    if leaf.body_offset != body_offset(offset):
+        raise ValueError("it is another record's")
+    return index, leaf

@@ -12,12 +12,16 @@ from pathlib import Path
 
 import hashing
 from hashing.values import SLOT_SIZE, ShareSum
-from stratum.ledger.effects import EFFECTIVE, Effect, read_effect
+from stratum.ledger.effects import EFFECTIVE, BlockKept, Effect, read_effect
 from stratum.ledger.errors import LogDamaged, LogRewound
+from stratum.ledger.notary import Notary
 from stratum.ledger.records import BodyLeaf, RecordType
 from stratum.ledger.rollups import Cursor
 from stratum.ledger.segment import leaf_in
 from stratum.ledger.tail import LogReader
+
+#: Sums kept at a time: room for every worker of a large site, so that those of a minute meet.
+_SUMS_ROOM = 1 << 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +39,22 @@ class Follower:
     Raises LogRewound at construction where the log is not the one that the cursor was read in.
     """
 
-    def __init__(self, directory: Path, cursor: Cursor) -> None:
+    def __init__(self, directory: Path, cursor: Cursor, notary: Notary | None = None) -> None:
+        """`notary` is shown each full segment and each block."""
         expect_record_before(directory, cursor)
+        self._notary = notary
         self._reader = LogReader(directory, cursor.next_index, synced_only=True)
         self._edge = _edge(cursor)
-        self._sums = hashing.ShareSums()
+        self._sums = hashing.ShareSums(_SUMS_ROOM)
         self._works: list[ShareSum] = []
         self._effects: list[Effect] = []
         self._last_leaf = cursor.last_leaf
 
     def step(self, limit: int) -> int:
-        """Fold up to `limit` further records; how many there were. Raises LogDamaged, OSError."""
+        """Fold up to `limit` further records; how many there were.
+
+        Raises LogDamaged, OSError; then nothing more can be asked of this follower.
+        """
         run = self._reader.read(limit)
         slots = memoryview(run.slots)
         place = 0
@@ -61,12 +70,14 @@ class Follower:
                 place += 1
         if run.count:
             self._last_leaf = leaf_in(slots, run.count - 1)
+        if run.seals is not None and self._notary is not None:
+            self._notary.seal(run.seals, self._edge)
         return run.count
 
     @property
-    def waiting(self) -> int:
-        """Rows that take() would give, at least."""
-        return len(self._works)
+    def is_full(self) -> bool:
+        """There is enough for one take()."""
+        return bool(self._works)
 
     def take(self) -> News:
         """Everything since the last call."""
@@ -86,7 +97,10 @@ class Follower:
         self._edge.append(leaf)
         if body_leaf.type in EFFECTIVE:
             body = self._reader.body(index, body_leaf).body
-            self._effects.append(read_effect(index, body_leaf, body))
+            effect = read_effect(index, body_leaf, body)
+            self._effects.append(effect)
+            if isinstance(effect, BlockKept) and self._notary is not None:
+                self._notary.seal_block(effect.block_hash, self._edge)
 
 
 def _edge(cursor: Cursor) -> hashing.MerkleEdge:

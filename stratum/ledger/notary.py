@@ -1,7 +1,8 @@
-"""Sign a checkpoint for each segment that is full, and keep it beside the segment.
+"""Sign a checkpoint for each segment that is full and for each block, and keep it in the log.
 
     <data_dir>/log.key                     the private key's 32 bytes, readable to the owner only
     <data_dir>/log/<first index>.checkpoint   a signed note over all records up to the segment's end
+    <data_dir>/log/<block hash>.checkpoint    the same up to the block's BLOCK record, hash as shown
 
 Done by whoever folds the log, the books process. A log must never sign two histories: what was
 signed once for a size is compared, not signed again, so that books which are rebuilt from the log
@@ -37,12 +38,7 @@ class Notary:
     def __init__(self, directory: Path, origin: str = "") -> None:
         self._log = directory / LOG_DIRECTORY
         seed = _seed(directory / _KEY)
-        try:
-            self._signer = Signer(origin or _name_of(seed), seed)
-        except ValueError as exc:
-            raise ConfigError(
-                [Problem("log.origin", str(exc), "such as pool.example/log")]
-            ) from exc
+        self._signer = Signer(origin or _name_of(seed), seed)
 
     @property
     def verifier(self) -> str:
@@ -62,19 +58,30 @@ class Notary:
 
         Raises LogDamaged where another root was signed for it before; OSError.
         """
+        return self._keep(f"segment {first_index}", f"{first_index:020}", edge)
+
+    def seal_block(self, block_hash: bytes, edge: MerkleEdge) -> Checkpoint:
+        """Keep the checkpoint of a found block; the edge ends with its BLOCK record.
+
+        Raises as seal() does.
+        """
+        shown = block_hash[::-1].hex()
+        return self._keep(f"block {shown}", shown, edge)
+
+    def _keep(self, what: str, name: str, edge: MerkleEdge) -> Checkpoint:
         now = Checkpoint(self.origin, edge.size, edge.root())
-        path = self._log / f"{first_index:020}{_CHECKPOINT}"
+        path = self._log / f"{name}{_CHECKPOINT}"
         try:
             before = self._opened(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             self._store(path, self.note(edge))
             return now
         except ValueError as exc:
-            raise LogDamaged(f"checkpoint of segment {first_index}: {exc}") from exc
+            raise LogDamaged(f"checkpoint of {what}: {exc}") from exc
         if before != now:
             raise LogDamaged(
-                f"{before.size} records with root {before.root.hex()} were signed for segment"
-                f" {first_index}, the log holds {now.size} with {now.root.hex()}"
+                f"{before.size} records with root {before.root.hex()} were signed for {what},"
+                f" the log holds {now.size} with {now.root.hex()}"
             )
         return before
 

@@ -128,17 +128,31 @@ class Statistics:
         return tally
 
     def apply(self, sums: Iterable[ShareSum]) -> None:
-        """Count accepted shares. Raises KeyError for a worker that nobody introduced."""
-        columns = _Columns()
-        last_us = 0
-        for each in sorted(sums, key=_minute_of):
-            work = self._scale.difficulty(each.work)
-            last_us = max(last_us, each.last_us)
-            worker = self.workers[each.worker_id]
-            for tally in self._series_of(worker, each.listen):
-                if self._count(tally, each, work):
-                    columns.add(tally.row, each.minute, work, each.shares)
+        """Count accepted shares, given by minute.
 
+        Raises KeyError for a worker that nobody introduced.
+        """
+        columns = _Columns()
+        groups: dict[tuple[int, int, int], _Group] = {}
+        last_us = 0
+        for each in sums:
+            worker = self.workers[each.worker_id]
+            work = self._scale.difficulty(each.work)
+            square = work * work / each.shares
+            if self._count(worker, each, work):
+                columns.add(worker.row, each.minute, work, square)
+            # Workers are many and their groups few: groups are counted once they are added up.
+            key = (each.minute, worker.account_id, each.listen)
+            group = groups.get(key)
+            if group is None:
+                group = groups[key] = _Group()
+            group.add(each, work, square)
+            last_us = max(last_us, each.last_us)
+
+        for (minute, account_id, listen), group in groups.items():
+            for tally in (self.accounts[account_id], self.tier(listen), self.site):
+                if self._count(tally, group, group.difficulty):
+                    columns.add(tally.row, minute, group.difficulty, group.squares)
         self.table.advance(last_us / 1e6)
         self.table.add(columns.deltas())
 
@@ -189,9 +203,10 @@ class Statistics:
             if worker is None:
                 continue
             work = self._scale.difficulty(each.work)
+            square = work * work / each.shares if each.shares else 0.0
             lost = each.lost * (work / each.shares if each.shares else worker.difficulty)
             for tally in self._series_of(worker, each.listen):
-                columns.add(tally.row, each.bucket // 60, work, each.shares, lost)
+                columns.add(tally.row, each.bucket // 60, work, square, lost)
         self.table.add_coarse(columns.deltas(), np.array(columns.lost))
 
     def begin_at(self, moment: float) -> None:
@@ -215,7 +230,7 @@ class Statistics:
     def _series_of(self, worker: Tally, listen: int) -> tuple[Tally, ...]:
         return (worker, self.accounts[worker.account_id], self.tier(listen), self.site)
 
-    def _count(self, tally: Tally, each: ShareSum, work: float) -> bool:
+    def _count(self, tally: Tally, each: ShareSum | _Group, work: float) -> bool:
         """Add one row; False for the first news of a series, from which its rates count."""
         is_first = not tally.shares
         if is_first:
@@ -230,6 +245,26 @@ class Statistics:
         return not is_first
 
 
+@dataclass(slots=True)
+class _Group:
+    """What the workers of one account on one tier did in one minute."""
+
+    shares: int = 0
+    work: int = 0
+    best: int = 0
+    last_us: int = 0
+    difficulty: float = 0.0  # of the work
+    squares: float = 0.0
+
+    def add(self, each: ShareSum, difficulty: float, square: float) -> None:
+        self.shares += each.shares
+        self.work += each.work
+        self.best = max(self.best, each.best)
+        self.last_us = max(self.last_us, each.last_us)
+        self.difficulty += difficulty
+        self.squares += square
+
+
 class _Columns:
     """Collects what to add to the RateTable."""
 
@@ -240,11 +275,11 @@ class _Columns:
         self.squares: list[float] = []
         self.lost: list[float] = []
 
-    def add(self, row: int, minute: int, work: float, shares: int, lost: float = 0.0) -> None:
+    def add(self, row: int, minute: int, work: float, square: float, lost: float = 0.0) -> None:
         self.rows.append(row)
         self.minutes.append(minute)
         self.work.append(work)
-        self.squares.append(work * work / shares if shares else 0.0)
+        self.squares.append(square)
         self.lost.append(lost)
 
     def deltas(self) -> Deltas:
@@ -269,7 +304,3 @@ def difficulty_of_best(best: int) -> float | None:
     if best == 0xFFFF:
         return float(DIFF1_TARGET)
     return DIFF1_TARGET / ((following + 1) << 248) * 2.0**zeros
-
-
-def _minute_of(each: ShareSum) -> int:
-    return each.minute

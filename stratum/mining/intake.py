@@ -26,6 +26,8 @@ class Intake:
     __slots__ = (
         "_end",
         "_gate",
+        "_is_direct",
+        "_is_open",
         "is_checked",
         "_put",
         "_pending",
@@ -33,7 +35,6 @@ class Intake:
         "_site",
         "_start",
         "_unfinished_since",
-        "is_open",
         "is_throttled",
         "throttled_for",
     )
@@ -48,9 +49,15 @@ class Intake:
         self._start = self._end = 0  # of what is not taken yet, in the gate's buffer
         self.is_checked = False  # that the first bytes are Stratum's
         self._unfinished_since = 0  # microseconds; 0: no line is unfinished
-        self.is_open = False  # the gate may judge: subscribed and authorized
+        self._is_open = False  # the gate may judge: subscribed and authorized
+        self._is_direct = False  # and its answers wait for nothing
         self.is_throttled = False  # lines are waiting: nothing more should be read
         self.throttled_for = 0.0  # seconds until the next one can be taken
+
+    def open(self) -> None:
+        """The rig is subscribed and authorized: the gate may judge its shares."""
+        self._is_open = self._rig.state.is_open = True
+        self._is_direct = not self._site.is_strict
 
     def room(self) -> memoryview:
         """Where the socket's next bytes belong: behind those that wait."""
@@ -70,10 +77,11 @@ class Intake:
     def answer(self, size: int, now_us: int) -> bytes:
         """The same, where that is all there is to do: whole lines, every one of them the gate's.
 
-        What to write; nothing where there is more to it, and then `next_line` goes on from there.
+        What to write, past everything else that is to be written, of which there is none. Nothing
+        where there is more to it: `next_line` goes on from there.
         Most reads of a pool are one share, and this is what each of them costs.
         """
-        if self._pending or not self.is_open:
+        if self._pending or not self._is_direct:
             self.arrived(size)
             return b""
         gate = self._gate
@@ -84,11 +92,6 @@ class Intake:
         if gate.lines:
             self._put(gate.replies())
         return b""
-
-    def postpone(self, size: int, now_us: int) -> None:
-        """The same, but nothing is taken yet."""
-        self.arrived(size)
-        self._keep_rest(now_us)
 
     @property
     def unread(self) -> bytes:
@@ -102,7 +105,7 @@ class Intake:
         """
         self.is_throttled = False
         while self._start < self._end:
-            if self.is_open and not self._pass_gate(now_us):
+            if self._is_open and not self._pass_gate(now_us):
                 break
             line = self._cut()
             if line is None:
@@ -113,7 +116,7 @@ class Intake:
             self._start += len(line)
             self._unfinished_since = 0
             return line[:-1].removesuffix(b"\r")
-        self._keep_rest(now_us)
+        self.keep_rest(now_us)
         return None
 
     @property
@@ -186,7 +189,8 @@ class Intake:
         self.is_throttled = True
         self.throttled_for = wait_us / 1_000_000
 
-    def _keep_rest(self, now_us: int) -> None:
+    def keep_rest(self, now_us: int) -> None:
+        """What was not taken waits; the buffer is somebody else's now."""
         if self._start < self._end:
             self._pending = bytes(self._gate.buffer[self._start : self._end])
             if not self.is_throttled and not self._unfinished_since:

@@ -40,6 +40,7 @@ class Outbox:
         held = self._held = deque() if self._held is None else self._held
         if out:
             held.append((self._site.log_end(), out))
+            self._site.hurry()
         synced, ready = self._site.log_synced(), []
         while held and held[0][0] <= synced:
             ready.append(held.popleft()[1])

@@ -59,7 +59,6 @@ class Session:
     """One rig's conversation."""
 
     __slots__ = (
-        "_intake",
         "_is_ready",
         "_lacks_job",
         "_wants_refresh",
@@ -67,6 +66,7 @@ class Session:
         "conduct",
         "connected_at",
         "difficulty",
+        "intake",
         "is_resumed",
         "out",
         "peer",
@@ -88,7 +88,7 @@ class Session:
         self._lacks_job = True  # none was sent, or what was sent is withdrawn
         self._wants_refresh = False
         self.rig = Rig(tier_index, site.gate.open_session())
-        self._intake = Intake(site, self.rig, self.out.put)
+        self.intake = Intake(site, self.rig, self.out.put)
         self.difficulty = DifficultyControl(site.network, tier, now)
         self.peer = peer
         self.address = address
@@ -99,43 +99,36 @@ class Session:
 
     # -- from the socket -------------------------------------------------------------------
 
-    def room(self) -> memoryview:
-        """Where the socket's next bytes belong; then tell `arrived`."""
-        return self._intake.room()
-
-    def arrived(self, size: int, now: float) -> None:
-        """The socket wrote so many bytes to `room`. Raises CloseSession where it must end."""
-        if answers := self._intake.answer(size, int(now * 1_000_000)):
-            self.out.put(answers)
-        else:
-            self._take_lines(now)
-
-    def postpone(self, size: int, now: float) -> None:
-        """Keep what the socket wrote to `room` for `go_on`."""
-        self._intake.postpone(size, microseconds(now))
-
     def receive(self, data: bytes, now: float) -> None:
-        """The same for bytes from elsewhere."""
+        """Take bytes as a connection does, which has the socket write them to `intake.room`."""
         while data:
-            room = self.room()
+            room = self.intake.room()
             piece, data = data[: len(room)], data[len(room) :]
             room[: len(piece)] = piece
-            self.arrived(len(piece), now)
+            if answers := self.intake.answer(len(piece), microseconds(now)):
+                self.out.put(answers)
+            else:
+                self.take_lines(now)
+
+    def postpone(self, now: float) -> None:
+        """Keep what has arrived for `go_on`."""
+        self.intake.keep_rest(microseconds(now))
 
     def go_on(self, now: float) -> None:
-        """Answer what waited for budget, as far as that reaches now."""
-        self.room()
-        self.arrived(0, now)
+        """Answer what waited for its turn or for budget, as far as that reaches now."""
+        self.intake.room()
+        self.intake.arrived(0)
+        self.take_lines(now)
 
     @property
     def is_throttled(self) -> bool:
         """Lines are waiting: nothing more should be read from the socket."""
-        return self._intake.is_throttled
+        return self.intake.is_throttled
 
     @property
     def throttled_for(self) -> float:
         """Seconds until a waiting line can be taken."""
-        return self._intake.throttled_for
+        return self.intake.throttled_for
 
     # -- from the pool ---------------------------------------------------------------------
 
@@ -219,7 +212,14 @@ class Session:
     def on_time(self, now: float) -> None:
         """Look at vardiff and at the deadlines: when the gate says that one is due, or earlier.
         Raises CloseSession."""
-        intake = self._intake
+        if not self._is_ready or self.intake.has_unfinished or now - self.last_line > IDLE_LIMIT:
+            self._check_deadlines(now)
+        if self.has_job and self._look(now):
+            self.wants_refresh = True
+        self._look_again(now)
+
+    def _check_deadlines(self, now: float) -> None:
+        intake = self.intake
         if intake.has_unfinished and now - intake.unfinished_since > LINE_DEADLINE:
             self.conduct.offend(STRIKE, now)
             raise CloseSession(f"no whole line in {LINE_DEADLINE:.0f} s")
@@ -230,9 +230,6 @@ class Session:
             raise CloseSession(f"not authorized in {AUTHORIZE_DEADLINE:.0f} s")
         if now - self.last_line > IDLE_LIMIT:
             raise CloseSession("idle")
-        if self.has_job and self._look(now):
-            self.wants_refresh = True
-        self._look_again(now)
 
     @property
     def last_line(self) -> float:
@@ -242,17 +239,18 @@ class Session:
     @property
     def unread(self) -> bytes:
         """Bytes that wait for the rest of their line, or for budget."""
-        return self._intake.unread
+        return self.intake.unread
 
     def go_on_as(self, has_job: bool, unread: bytes, now: float) -> None:
         """This session was another process's; it goes on as it was, and says nothing."""
-        room = self.room()
-        room[: len(unread)] = unread
-        self._intake.postpone(len(unread), microseconds(now))
+        self.intake.room()[: len(unread)] = unread
+        self.intake.arrived(len(unread))
+        self.intake.keep_rest(microseconds(now))
         self._is_ready = self.rig.extranonce1 is not None and self.rig.payee is not None
-        self._intake.is_open = self.rig.state.is_open = self._is_ready
-        self._intake.is_checked = True
+        self.intake.is_checked = True
         if self._is_ready:
+            self.intake.open()
+            self.site.rigs += 1
             self.site.gatekeeper.started_working(self.address)
         self._lacks_job = not has_job
         self._renew_plainness()
@@ -270,6 +268,7 @@ class Session:
         self.site.waiting.discard(self)
         rig.state.close()
         if self._is_ready:
+            self.site.rigs -= 1
             self.site.gatekeeper.stopped_working(self.address)
             self.site.emit(RigDisconnected(self.peer, self.worker_name, reason))
 
@@ -303,22 +302,24 @@ class Session:
 
     def _look_again(self, now: float) -> None:
         """Have the gate call for the next look, or for the next deadline."""
-        state, waits = self.rig.state, [self.last_line + IDLE_LIMIT]
-        if self._intake.has_unfinished:
-            waits.append(self._intake.unfinished_since + LINE_DEADLINE)
+        state, runs = self.rig.state, self.difficulty.runs
+        looks = runs and not self._lacks_job
+        wake = now + LOOK_INTERVAL if looks else self.last_line + IDLE_LIMIT
+        if self.intake.has_unfinished:
+            wake = min(wake, self.intake.unfinished_since + LINE_DEADLINE)
         if not self._is_ready:
-            waits += (self.connected_at + LINE_DEADLINE, self.connected_at + AUTHORIZE_DEADLINE)
-        if self.has_job and self.difficulty.runs:
-            waits.append(now + LOOK_INTERVAL)
+            deadlines = self.connected_at + LINE_DEADLINE, self.connected_at + AUTHORIZE_DEADLINE
+            wake = min(wake, *(deadline for deadline in deadlines if deadline >= now))
         # Deadlines are "more than" so long ago.
-        state.wake_us = min(microseconds(when) for when in waits if when >= now) + 1_000
-        state.wake_shares = state.shares + LOOK_SHARES if self.difficulty.runs else _NEVER
+        state.wake_us = int(wake * 1_000_000) + 1_000
+        state.wake_shares = state.shares + LOOK_SHARES if runs else _NEVER
 
     # -- lines -----------------------------------------------------------------------------
 
-    def _take_lines(self, now: float) -> None:
-        """Answer as many lines as the budget pays for; the rest waits for `throttled_for`."""
-        intake, now_us = self._intake, microseconds(now)
+    def take_lines(self, now: float) -> None:
+        """Answer as many lines as the budget pays for; the rest waits for `throttled_for`.
+        Raises CloseSession where the connection must end."""
+        intake, now_us = self.intake, microseconds(now)
         try:
             while (line := intake.next_line(now_us)) is not None:
                 self._take_line(line, now)
@@ -368,7 +369,9 @@ class Session:
 
     def _begin(self, now: float) -> None:
         """Subscribed and authorized: the first job, after the reply that made it so."""
-        self._is_ready = self._intake.is_open = self.rig.state.is_open = True
+        self._is_ready = True
+        self.site.rigs += 1
+        self.intake.open()
         site = self.site
         remains, self.remains = self.remains, None
         if remains is not None:

@@ -94,9 +94,11 @@ class Site:
     is_strict: bool = False  # answers wait for the log's sync
     log_end: Callable[[], int] = lambda: 0  # records in the log,
     log_synced: Callable[[], int] = lambda: 0  # and how many of them outlive a power cut
+    hurry: Callable[[], None] = lambda: None  # the next sync is waited for
     notice: str = ""  # shown to rigs that connect while there is no fresh work
     duplicates: Duplicates = field(default_factory=Duplicates)
     departed: Departed = field(default_factory=Departed)
+    rigs: int = 0  # sessions that are subscribed and authorized
     waiting: set[Session] = field(default_factory=set)  # for a job, or for another one
     _targets: dict[int, bytes] = field(default_factory=dict)
     _nobodys: Counter[tuple[int, Verdict]] = field(default_factory=Counter)

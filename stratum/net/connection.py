@@ -80,25 +80,25 @@ class Connection(asyncio.BufferedProtocol):
 
     def get_buffer(self, sizehint: int) -> memoryview:
         session = self.session
-        return self._server.scratch if session is None else session.room()
+        return self._server.scratch if session is None else session.intake.room()
 
     def buffer_updated(self, nbytes: int) -> None:
         session = self.session
         if session is None:
             return
         now = self._server.clock()
-        if not session.is_ready and self._server.is_busy:
-            session.postpone(nbytes, now)
-            self._wait(0.0)
-            return
         try:
-            session.arrived(nbytes, now)
+            answers = session.intake.answer(nbytes, int(now * 1_000_000))
         except Exception as exc:
             self._fail(exc)
             return
-        self.flush()
-        if session.is_throttled:
-            self._wait(session.throttled_for)
+        if not answers:
+            self._take_lines(session, now)
+            return
+        # Most reads end here: shares, and nothing but shares.
+        self.transport.write(answers)
+        if self.is_stalled:
+            self._check_unread()
 
     def pause_writing(self) -> None:
         self.is_stalled = True
@@ -131,8 +131,8 @@ class Connection(asyncio.BufferedProtocol):
         if self.transport.is_closing():
             return
         self.transport.write(data)
-        if self.is_stalled and self.transport.get_write_buffer_size() > MAX_QUEUED:
-            self.abort(f"more than {MAX_QUEUED} bytes unread")
+        if self.is_stalled:
+            self._check_unread()
 
     def check_stall(self, now: float) -> None:
         """Drop a rig that reads nothing of what waits for it."""
@@ -178,6 +178,25 @@ class Connection(asyncio.BufferedProtocol):
         self.transport.abort()
 
     # -- inside ----------------------------------------------------------------------------
+
+    def _take_lines(self, session: Session, now: float) -> None:
+        """What the gate left; strangers take their turn."""
+        if not session.is_ready and self._server.is_busy:
+            session.postpone(now)
+            self._wait(0.0)
+            return
+        try:
+            session.take_lines(now)
+        except Exception as exc:
+            self._fail(exc)
+            return
+        self.flush()
+        if session.is_throttled:
+            self._wait(session.throttled_for)
+
+    def _check_unread(self) -> None:
+        if self.transport.get_write_buffer_size() > MAX_QUEUED:
+            self.abort(f"more than {MAX_QUEUED} bytes unread")
 
     def _run(self, step: Callable[..., None], *arguments: object) -> None:
         """One step of the session, and what follows from it."""

@@ -22,6 +22,7 @@ from stratum.mining.jobs import Job, microseconds
 from stratum.mining.session import Session
 from stratum.mining.settings import TierSettings
 from stratum.mining.site import Site
+from stratum.net.chores import Chores
 from stratum.net.connection import Connection
 from stratum.net.doors import address_of, bound, taken
 from stratum.net.spread import Spread
@@ -59,10 +60,12 @@ class Server:
         self._doors: list[socket.socket] = []  # bound, one for each tier
         self._listeners: list[asyncio.Server] = []  # at copies of them
         self._seats: list[Connection | None] = []  # by the slot of their session in the gate
+        self._connected = 0
         self._spread: Spread | None = None
         self._is_closed_to_rigs = False
         self.is_paused = False
         self._greeted = 0
+        self._chores = Chores()
         self._turn: deque[Connection] = deque()  # waiting for theirs
         self._budgets: list[tuple[float, int, Connection]] = []  # waiting for budget; a heap
         self._numbers = count()
@@ -127,6 +130,7 @@ class Server:
         for door in doors:
             door.close()
         self._spread = None
+        self._chores.clear()
         self.close_all("the pool is stopping")
         for listener in listeners:
             await listener.wait_closed()
@@ -144,6 +148,7 @@ class Server:
         spread, self._spread = self._spread, None
         while spread is not None and spread.write_slice():
             pass
+        self._chores.clear()  # deadlines stay due, and who waits for a job goes on waiting
         self.is_paused = True
         for listener in self._listeners:
             listener.close()
@@ -171,6 +176,7 @@ class Server:
             connection.session = None
             connection.transport.abort()  # closes our copy; the connection lives on
         self._seats.clear()
+        self._connected = 0
 
     @property
     def doors(self) -> list[tuple[str, socket.socket]]:
@@ -196,20 +202,12 @@ class Server:
     def tick(self) -> None:
         """Once a second."""
         now = self.clock()
-        for slot in self._site.gate.due(microseconds(now)):
-            connection = self._seats[slot]
-            assert connection is not None
-            connection.on_time()
         for connection in tuple(self.stalled):
             connection.check_stall(now)
         self._report_refused()
-
-        job = self._site.pool.refresh(now) if self._site.waiting else None
-        if job is not None:
-            for session in tuple(self._site.waiting):
-                if session.has_job:
-                    self._of(session).give(job, False)
-        self.offer()
+        due = [self._seats[slot] for slot in self._site.gate.due(microseconds(now))]
+        self._chores.add(connection.on_time for connection in due if connection is not None)
+        self._chores.add([self._serve_waiting])
 
     def offer(self) -> None:
         """Give the present job to rigs that have none, e.g. after their layout was proved."""
@@ -218,6 +216,19 @@ class Server:
             for session in tuple(self._site.waiting):
                 if not session.has_job:
                     self._of(session).give(job, True)
+
+    def _serve_waiting(self) -> None:
+        """Jobs for those whose difficulty has changed, and for those who have none."""
+        waiting = tuple(self._site.waiting)
+        self._chores.add(partial(self._renew, session) for session in waiting if session.has_job)
+        self.offer()
+
+    def _renew(self, session: Session) -> None:
+        """Another job of the present work, by the time that it is this one's turn."""
+        if session in self._site.waiting:
+            job = self._site.pool.refresh(self.clock())
+            if job is not None:
+                self._of(session).give(job, False)
 
     def synced(self) -> None:
         """The log has more on disk: under `strict`, replies may have waited for that."""
@@ -252,6 +263,11 @@ class Server:
         return [connection for connection in self._seats if connection is not None]
 
     @property
+    def connected(self) -> int:
+        """How many of them there are."""
+        return self._connected
+
+    @property
     def sessions(self) -> list[Session]:
         return [c.session for c in self.connections if c.session is not None]
 
@@ -281,9 +297,11 @@ class Server:
         slot = session.rig.state.slot
         self._seats.extend([None] * (slot + 1 - len(self._seats)))
         self._seats[slot] = connection
+        self._connected += 1
 
     def lost(self, connection: Connection, session: Session) -> None:
         self._seats[session.rig.state.slot] = None
+        self._connected -= 1
         self.held.discard(connection)
         connection.session = None
         session.closed(connection.reason, self.clock())

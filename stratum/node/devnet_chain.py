@@ -79,7 +79,7 @@ class Entry:
 
 
 class DevChain:
-    """A tree of valid blocks and its best tip. Every block but genesis carries `nbits`."""
+    """A tree of valid blocks and its best tip. A new block must carry `nbits`."""
 
     def __init__(
         self,
@@ -93,8 +93,7 @@ class DevChain:
         Without `needs_work` unsolved blocks are taken too: a load test wants new tips on command
         and a difficulty that none of its shares meets.
         """
-        self.nbits = nbits
-        self.target = target_from_nbits(nbits)
+        self.retarget(nbits)
         self._needs_work = needs_work
         self._known = known
         self._watchers: list[Callable[[], None]] = []
@@ -110,6 +109,11 @@ class DevChain:
     @property
     def tip(self) -> Entry:
         return self._entries[self._active[-1]]
+
+    def retarget(self, nbits: int) -> None:
+        """Every block carries another difficulty from now on."""
+        self.nbits = nbits
+        self.target = target_from_nbits(nbits)
 
     def watch(self, ring: Callable[[], None]) -> None:
         """Call `ring` whenever the best tip has changed."""

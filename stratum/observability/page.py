@@ -36,6 +36,9 @@ from stratum.units import show_hashrate
 #: Enough of a block hash to find it by; its beginning is zeros.
 _HASH_TAIL = 16
 
+#: A lucky week; more would push the rigs out of sight.
+_BLOCKS_SHOWN = 10
+
 _WINDOW_WORDS = {"1m": "1 min", "10m": "10 min", "1h": "1 h", "24h": "24 h"}
 
 #: What stands where nothing is known.
@@ -191,9 +194,11 @@ def _blocks(blocks: Sequence[BlockRow], now: float) -> str:
             show_age(block.found_at, now),
             f"…{block.block_hash[-_HASH_TAIL:]}",
         )
-        for block in blocks
+        for block in blocks[:_BLOCKS_SHOWN]
     )
-    return section("Blocks", table("Blocks", columns, rows, "None found yet."))
+    older = len(blocks) - _BLOCKS_SHOWN
+    more = f"<p>{text(f'And {older} more.')}</p>" if older > 0 else ""
+    return section("Blocks", table("Blocks", columns, rows, "None found yet.") + more)
 
 
 def _groups(title: str, one: str, groups: Sequence[GroupRow], now: float) -> str:

@@ -12,6 +12,7 @@ import pytest
 
 import hashing
 from stratum.errors import ConfigError
+from stratum.ledger.bodies import read_bodies
 from stratum.ledger.errors import DataDirLocked, LogDamaged
 from stratum.ledger.log import Log
 from stratum.ledger.reading import read
@@ -142,10 +143,25 @@ def test_bodies_of_all_segments_are_found_without_their_shares(
 ) -> None:
     log = opened(room=10)
     fill(log, 95, every=20)
-    for first_index in first_indexes(tmp_path / "log")[:-2]:
+    log.close()
+    for first_index in first_indexes(tmp_path / "log"):
         slots_path(tmp_path / "log", first_index).write_bytes(b"")
-    assert [index for index, _ in log.bodies()] == [0, 20, 40, 60, 80]
-    assert all(is_filled(index, record) for index, record in log.bodies())
+    found = list(read_bodies(tmp_path / "log", 81, ()))
+    assert [index for index, _ in found] == [0, 20, 40, 60, 80]
+    assert all(is_filled(index, record) for index, record in found)
+    assert len(list(read_bodies(tmp_path / "log", 80, ()))) == 4
+
+
+def test_body_at_another_records_place_is_damage(opened: Opener, tmp_path: Path) -> None:
+    log = opened()
+    fill(log, 1)
+    bodies = body_path(tmp_path / "log", 0)
+    bodies.write_bytes(bodies.read_bytes() * 2)
+    with pytest.raises(LogDamaged, match="body at 1.. of segment 0: it is another record's"):
+        list(log.bodies())
+    bodies.unlink()
+    with pytest.raises(LogDamaged, match="segment 0 of the log has lost its bodies"):
+        list(log.bodies())
 
 
 def test_bodies_whose_slot_is_damaged_are_not_taken_for_good(
@@ -157,7 +173,7 @@ def test_bodies_whose_slot_is_damaged_are_not_taken_for_good(
     data = bytearray(bodies.read_bytes())
     data[20] ^= 1
     bodies.write_bytes(data)
-    with pytest.raises(LogDamaged, match="body at 0 .*slot is not whole"):
+    with pytest.raises(LogDamaged, match="body at 0 of segment 0: .*slot is not whole"):
         list(log.bodies())
 
 

@@ -84,6 +84,23 @@ def test_books_built_again_check_that_the_log_is_the_same(opened: Opener, tmp_pa
         notary.seal(0, edge)
 
 
+def test_found_block_gets_a_checkpoint_under_its_hash_and_keeps_it(
+    opened: Opener, tmp_path: Path
+) -> None:
+    fill(opened(room=10), 3)
+    notary = Notary(tmp_path)
+    edge = MerkleEdge()
+    edge.append(b"block record")
+    block_hash = bytes(31) + b"\x01"
+    kept = notary.seal_block(block_hash, edge)
+    path = tmp_path / "log" / f"01{'00' * 31}.checkpoint"
+    assert Checkpoint.parse(open_note(path.read_text(), [notary._signer.verifier])) == kept
+    assert notary.seal_block(block_hash, edge) == kept
+    edge.append(b"another")
+    with pytest.raises(LogDamaged, match="were signed for block 0100"):
+        notary.seal_block(block_hash, edge)
+
+
 def test_checkpoint_that_is_not_ours_is_damage(opened: Opener, tmp_path: Path) -> None:
     fill(opened(room=10), 11)
     sealed(tmp_path, Notary(tmp_path, "pool.example/log"))

@@ -26,7 +26,8 @@ class Line:
         """So much comes at once, and waits behind what waits already."""
         room = self.intake.room()
         room[: len(data)] = data
-        self.intake.postpone(len(data), microseconds(START))
+        self.intake.arrived(len(data))
+        self.intake.keep_rest(microseconds(START))
 
     def take(self, after: float = 0.0) -> list[bytes]:
         """Every line that can be had so long after the start."""

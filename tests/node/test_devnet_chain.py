@@ -114,6 +114,14 @@ def test_a_chain_for_load_tests_takes_unsolved_blocks_and_no_other_wrong_ones() 
     assert chain.tip.height == 1
 
 
+def test_after_a_retarget_blocks_carry_the_new_difficulty() -> None:
+    chain = DevChain({}, HARDER_NBITS)
+    chain.retarget(EASIEST_NBITS)
+    easy = Draft(chain, chain.tip)
+    assert chain.submit(replace(easy, nbits=HARDER_NBITS).block(), NOW) == "bad-diffbits"
+    assert chain.submit(easy.block(), NOW) is None
+
+
 def test_good_block_becomes_the_tip(draft: Draft) -> None:
     assert draft.chain.submit(draft.block(), NOW) is None
     assert draft.chain.tip.height == 1

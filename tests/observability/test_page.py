@@ -158,6 +158,14 @@ def test_serve_that_is_away_and_books_that_are_behind_are_said_beside_each_other
     assert "<dt>Up for</dt><dd>–</dd>" in page
 
 
+def test_blocks_beyond_ten_are_counted() -> None:
+    blocks = [BlockRow(height, "00", "farm.1", 1, "found", 0.0) for height in range(32, 20, -1)]
+    page = render_page(dataclasses.replace(EMPTY, blocks=blocks))
+    assert ">23</td>" in page
+    assert ">22</td>" not in page
+    assert "And 2 more." in page
+
+
 def test_confidence_is_told_in_full_to_a_pointer_that_rests_on_the_rate() -> None:
     page = render_page(dataclasses.replace(EMPTY, rigs=(rig(),)))
     assert 'title="990 GH/s to 1.2 TH/s with 95 % confidence, over 10 min 30 s"' in page
