@@ -72,9 +72,8 @@ ORDINARY_PACE = 15.0
 TICK = 1.0
 
 #: A stop waits so long for blocks that no node has answered for yet; the spool keeps the rest.
-#: At a handover rigs are kept waiting for it.
 DRAIN_LIMIT = 5.0
-DRAIN_AT_HANDOVER = 0.5
+DRAIN_AT_HANDOVER = 0.5  # rigs are kept waiting for it
 
 
 class PoolService:
@@ -186,13 +185,13 @@ class PoolService:
             open_log=self._open_log,
         )
 
-    @property
-    def http_port(self) -> int:
-        return self._http.port
-
     def stop(self) -> None:
         """Ask it to end; `run` returns when it has."""
         self._stop.set()
+
+    @property
+    def http_port(self) -> int:
+        return self._http.port
 
     async def run(
         self, started: Callable[[], None] = lambda: None, taken: Taken | None = None
