@@ -23,6 +23,7 @@ _REPLY_ROOM: int = lib.GATE_LINES * lib.GATE_REPLY_MAX
 _NO_LIMIT = (1 << 32) - 1
 
 _STATUS: tuple[GateStatus, ...] = tuple(GateStatus)
+_MORE: int = lib.GATE_MORE
 _FIGURES = struct.Struct("=IIII")  # of gate_result: reply_size, consumed, lines, accepted
 _FIGURES_AT = ffi.offsetof("struct gate_result", "reply_size")
 
@@ -219,6 +220,26 @@ class Gate:
             self._figures
         )
         return _STATUS[status]
+
+    def answer(self, session: GateSession, size: int, now_us: int) -> bytes:
+        """take() of buffer[:size], where that takes all of it: the replies.
+
+        Nothing where lines are left; then it is as after take(). Most reads are one share, and
+        this is one call for each of them.
+        """
+        if not 0 <= size <= GATE_BUFFER:
+            raise ValueError(f"buffer[:{size}] is outside {GATE_BUFFER} bytes")
+        status = _take(self._result, self._struct, session._struct, self._buffer, 0, size, now_us)
+        reply_size, consumed, lines, accepted = _FIGURES.unpack_from(self._figures)
+        if status == _MORE and consumed == size:
+            return self._reply[:reply_size].tobytes()
+        self._reply_size, self.consumed, self.lines, self.accepted = (
+            reply_size,
+            consumed,
+            lines,
+            accepted,
+        )
+        return b""
 
     def replies(self) -> bytes:
         """What the rig has to be told about the lines of the last take()."""

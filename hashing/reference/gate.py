@@ -164,6 +164,11 @@ class Gate:
         is_python = b"\n" in data or len(data) > MAX_LINE
         return GateStatus.LINE if is_python else GateStatus.MORE
 
+    def answer(self, session: GateSession, size: int, now_us: int) -> bytes:
+        """take() of buffer[:size]; here nothing is ever taken."""
+        self.take(session, 0, size, now_us)
+        return b""
+
     def replies(self) -> bytes:
         """What the rig has to be told about the lines of the last take()."""
         return b""

@@ -34,6 +34,7 @@ class Intake:
         "_rig",
         "_site",
         "_start",
+        "_state",
         "_unfinished_since",
         "is_throttled",
         "throttled_for",
@@ -44,6 +45,7 @@ class Intake:
         self._site = site
         self._gate = site.gate
         self._rig = rig
+        self._state = rig.state
         self._put = put
         self._pending = b""
         self._start = self._end = 0  # of what is not taken yet, in the gate's buffer
@@ -85,9 +87,8 @@ class Intake:
             self.arrived(size)
             return b""
         gate = self._gate
-        status = gate.take(self._rig.state, 0, size, now_us)
-        if status is GateStatus.MORE and gate.consumed == size:
-            return gate.replies()
+        if answers := gate.answer(self._state, size, now_us):
+            return answers
         self._start, self._end = gate.consumed, size
         if gate.lines:
             self._put(gate.replies())

@@ -86,19 +86,19 @@ class Connection(asyncio.BufferedProtocol):
         session = self.session
         if session is None:
             return
-        now = self._server.clock()
+        answers = self._server.answers
+        now = answers.now or answers.begin()
         try:
-            answers = session.intake.answer(nbytes, int(now * 1_000_000))
+            answer = session.intake.answer(nbytes, int(now * 1_000_000))
         except Exception as exc:
             self._fail(exc)
             return
-        if not answers:
+        if not answer:
             self._take_lines(session, now)
             return
         # Most reads end here: shares, and nothing but shares.
-        self.transport.write(answers)
-        if self.is_stalled:
-            self._check_unread()
+        answers.put(self)
+        answers.put(answer)
 
     def pause_writing(self) -> None:
         self.is_stalled = True
@@ -128,11 +128,17 @@ class Connection(asyncio.BufferedProtocol):
 
     def write(self, data: bytes) -> None:
         """To the socket at once; what it does not take is bounded."""
+        self._server.answers.write()  # nothing overtakes an answer
         if self.transport.is_closing():
             return
         self.transport.write(data)
         if self.is_stalled:
-            self._check_unread()
+            self.check_unread()
+
+    def check_unread(self) -> None:
+        """Drop a rig for which too much waits."""
+        if self.transport.get_write_buffer_size() > MAX_QUEUED:
+            self.abort(f"more than {MAX_QUEUED} bytes unread")
 
     def check_stall(self, now: float) -> None:
         """Drop a rig that reads nothing of what waits for it."""
@@ -193,10 +199,6 @@ class Connection(asyncio.BufferedProtocol):
         self.flush()
         if session.is_throttled:
             self._wait(session.throttled_for)
-
-    def _check_unread(self) -> None:
-        if self.transport.get_write_buffer_size() > MAX_QUEUED:
-            self.abort(f"more than {MAX_QUEUED} bytes unread")
 
     def _run(self, step: Callable[..., None], *arguments: object) -> None:
         """One step of the session, and what follows from it."""

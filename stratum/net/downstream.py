@@ -22,6 +22,7 @@ from stratum.mining.jobs import Job, microseconds
 from stratum.mining.session import Session
 from stratum.mining.settings import TierSettings
 from stratum.mining.site import Site
+from stratum.net.answers import Answers
 from stratum.net.chores import Chores
 from stratum.net.connection import Connection
 from stratum.net.doors import address_of, bound, taken
@@ -66,6 +67,7 @@ class Server:
         self.is_paused = False
         self._greeted = 0
         self._chores = Chores()
+        self.answers = Answers(clock)
         self._turn: deque[Connection] = deque()  # waiting for theirs
         self._budgets: list[tuple[float, int, Connection]] = []  # waiting for budget; a heap
         self._numbers = count()
@@ -131,6 +133,7 @@ class Server:
             door.close()
         self._spread = None
         self._chores.clear()
+        self.answers.write()
         self.close_all("the pool is stopping")
         for listener in listeners:
             await listener.wait_closed()
@@ -148,6 +151,7 @@ class Server:
         spread, self._spread = self._spread, None
         while spread is not None and spread.write_slice():
             pass
+        self.answers.write()
         self._chores.clear()  # deadlines stay due, and who waits for a job goes on waiting
         self.is_paused = True
         for listener in self._listeners:
