@@ -40,6 +40,7 @@ from bench.witness import Memory, Pace, RecordingRig
 from stratum.app.loop import run
 from stratum.bitcoin.target import nbits_from_target
 from stratum.ledger.errors import LogDamaged
+from stratum.ledger.log import Log
 from stratum.node.devnet import DevNode
 
 #: One share in so many is a block: one every four seconds.
@@ -55,11 +56,14 @@ SHARES_PER_SECOND = 2_000
 BURST = 8
 PAUSE = RIGS * (BURST + 1) / 2 / SHARES_PER_SECOND
 
-#: While the disk is filled: half a million shares must come before it is full.
+#: While the disk is filled.
 FLOOD = 64
 
-#: What there is for data_dir: room for two segments, and not for a third.
+#: What there is for data_dir: room for a small segment, a whole one, and not for another.
 DISK = 64 << 20
+
+#: Slots of the segment that fills while the disk is full.
+FIRST_SEGMENT = 1 << 15
 
 _LONGEST_LIFE_S = 2.0
 _PATIENCE_S = 120.0
@@ -184,6 +188,7 @@ async def _closing_faults(at: Scene, console: Console) -> list[str]:
 async def fill_disk(seed: int, console: Console) -> list[str]:
     """Faults, after the disk was full for a while."""
     with scratch() as home, small_disk(DISK) as disk:
+        _begin_log(disk / "data")
         async with scene(home, disk / "data", NO_BLOCK_NBITS) as at:
             pace = Pace(BURST, PAUSE)
             async with rigs(at, pace, seed):
@@ -193,6 +198,16 @@ async def fill_disk(seed: int, console: Console) -> list[str]:
                 await _until(_more_accepted(at.memory), "a share accepted with room again")
                 await _blocks_go_out(at)
             return await _closing_faults(at, console)
+
+
+def _begin_log(data_dir: Path) -> None:
+    """A log whose first segment is small, so that it fills in seconds on any machine."""
+    data_dir.mkdir()
+
+    def failed(exc: OSError) -> None:
+        raise exc
+
+    Log(data_dir, on_failure=failed, room=FIRST_SEGMENT).close()
 
 
 async def _full(at: Scene, pace: Pace, disk: Path, console: Console) -> None:

@@ -155,10 +155,10 @@ class Supervisor:
 
     def _ending(self, child: Child, code: int) -> Ending | None:
         """What the end of a part means for the whole; None: it is started again."""
+        if child.part is not Part.SERVE:
+            return None  # rigs are served whatever keeps the books, e.g. a full disk
         if code == Ending.MISUSED and child.part not in self._begun:
             return Ending.MISUSED
-        if child.part is not Part.SERVE:
-            return None
         if code == Ending.FAILED:
             return Ending.FAILED
         if code == Ending.TAKEN_OVER and self._successor is None:

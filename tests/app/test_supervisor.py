@@ -86,15 +86,21 @@ async def test_service_manager_hears_when_rigs_are_served_and_when_it_ends(
         assert manager.recv(100) == b"STOPPING=1"
 
 
-@pytest.mark.parametrize("part", list(Part))
-async def test_part_that_the_operator_must_mend_ends_the_whole_with_2(run: Run, part: Part) -> None:
+async def test_serve_that_the_operator_must_mend_ends_the_whole_with_2(run: Run) -> None:
     serve = await run.stage.next(Part.SERVE)
-    if part is Part.SERVE:
-        await serve.order("exit", 2)
-    else:
-        await serve.order("begin")
-        await (await run.stage.next(Part.BOOKS)).order("exit", 2)
+    await serve.order("exit", 2)
     assert await run.code() == Ending.MISUSED
+
+
+async def test_books_that_can_not_begin_are_tried_again_and_rigs_are_served(run: Run) -> None:
+    serve = await run.stage.next(Part.SERVE)
+    await serve.order("begin")
+    for _ in range(2):
+        await (await run.stage.next(Part.BOOKS)).order("exit", 2)
+    books = await run.stage.next(Part.BOOKS)
+    await books.order("begin")
+    run.supervisor.stop()
+    assert await run.code() == Ending.DONE
 
 
 async def test_program_that_is_not_there_is_tried_again(
