@@ -66,7 +66,6 @@ class Supervisor:
         self._children: dict[Part, Child] = {}
         self._successor: Child | None = None  # a serve that is taking over from ours
         self._renewal: asyncio.Task[None] | None = None
-        self._begun: set[Part] = set()  # parts that have begun, once at least
         self._serving = asyncio.Event()
         self._ended = asyncio.Event()
         self._code = Ending.DONE
@@ -146,18 +145,16 @@ class Supervisor:
 
     async def _watch(self, child: Child) -> int:
         """From its start to its end; the exit code."""
-        if await child.begun():
-            self._begun.add(child.part)
-            if child.part is Part.SERVE:
-                self._serving.set()
-                notify("READY=1", f"MAINPID={os.getpid()}")
+        if await child.begun() and child.part is Part.SERVE:
+            self._serving.set()
+            notify("READY=1", f"MAINPID={os.getpid()}")
         return await child.wait()
 
     def _ending(self, child: Child, code: int) -> Ending | None:
         """What the end of a part means for the whole; None: it is started again."""
         if child.part is not Part.SERVE:
             return None  # rigs are served whatever keeps the books, e.g. a full disk
-        if code == Ending.MISUSED and child.part not in self._begun:
+        if code == Ending.MISUSED and not self._serving.is_set():
             return Ending.MISUSED
         if code == Ending.FAILED:
             return Ending.FAILED

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -41,17 +41,22 @@ class Answers:
             return
         waiting = self._waiting.copy()
         self._waiting.clear()
-        connection: Connection
-        for connection, answer in zip(waiting[::2], waiting[1::2], strict=True):
-            if connection.session is None:
-                continue  # gone meanwhile
-            try:
-                connection.transport.write(answer)
-                if connection.is_stalled:
-                    connection.check_unread()
-            except Exception:
-                logger.exception("answers could not be written to one rig")
+        write_each(zip(waiting[::2], waiting[1::2], strict=True))
 
     def _end(self) -> None:
         self.now = 0.0
         self.write()
+
+
+def write_each(pieces: Iterable[tuple[Connection, bytes]]) -> None:
+    """To each connection its bytes, past everything that a session may have to say; one that
+    fails must not keep the others waiting."""
+    for connection, data in pieces:
+        if connection.session is None:
+            continue  # gone meanwhile
+        try:
+            connection.transport.write(data)
+            if connection.is_stalled:
+                connection.check_unread()
+        except Exception:
+            logger.exception("one rig could not be written to")

@@ -148,10 +148,10 @@ class Server:
     def pause(self) -> None:
         """Stop accepting, reading and writing: from here on nothing of a rig changes, but that
         what was written leaves."""
+        self.answers.write()
         spread, self._spread = self._spread, None
         while spread is not None and spread.write_slice():
             pass
-        self.answers.write()
         self._chores.clear()  # deadlines stay due, and who waits for a job goes on waiting
         self.is_paused = True
         for listener in self._listeners:
@@ -195,8 +195,8 @@ class Server:
         """Write a job to every rig; nothing else runs meanwhile."""
         assert not self.is_paused
         self._spread = None
-        spread = Spread(self._site, self._seats, job, clean_jobs)
-        spread.write_all()
+        self.answers.write()
+        Spread(self._site, self._seats, job, clean_jobs).write_all()
 
     def spread(self, job: Job) -> None:
         """Write a job on the same block to every rig, with time for shares in between."""
@@ -368,6 +368,7 @@ class Server:
     def _write_slice(self, spread: Spread) -> None:
         if self._spread is not spread:
             return  # something newer is under way
+        self.answers.write()
         pause = spread.write_slice()
         if pause:
             asyncio.get_running_loop().call_later(pause, self._write_slice, spread)

@@ -8,14 +8,12 @@ Session knows.
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from stratum.mining.jobs import Job
 from stratum.mining.site import Site
+from stratum.net.answers import write_each
 from stratum.net.connection import Connection
-
-logger = logging.getLogger(__name__)
 
 #: Connections between two pauses: 2 ms of writes, then 4 ms for everybody's shares. 18,000 rigs
 #: have an ordinary job within a second.
@@ -45,7 +43,7 @@ class Spread:
 
     def write_all(self) -> None:
         """To everybody at once: a new tip."""
-        self._write(self._plain)
+        write_each(self._pieces(self._plain))
         for connection in self._others:
             connection.give(self._job, self._clean)
 
@@ -56,12 +54,14 @@ class Spread:
         # One that was given a newer job in a pause must not get this one after it.
         number = self._job.number
         now = plain[at : at + SLICE]
-        self._write(c for c in now if c.session and c.session.rig.state.newest == number)
+        due = (c for c in now if c.session and c.session.rig.state.newest == number)
+        write_each(self._pieces(due))
         for connection in others[max(at - len(plain), 0) : max(self._at - len(plain), 0)]:
             connection.give(self._job, self._clean)
         return PAUSE if self._at < len(plain) + len(others) else 0.0
 
-    def _write(self, connections: Iterable[Connection]) -> None:
+    def _pieces(self, connections: Iterable[Connection]) -> Iterator[tuple[Connection, bytes]]:
+        """Each with its line; those with one payee share it."""
         lines, job, clean = self._lines, self._job, self._clean
         for connection in connections:
             session = connection.session
@@ -71,7 +71,4 @@ class Spread:
             line = lines.get(payee.coinbase_hex)
             if line is None:
                 line = lines[payee.coinbase_hex] = job.notify(payee, clean)
-            try:
-                connection.write(line)
-            except Exception:
-                logger.exception("a job could not be written to one rig")
+            yield connection, line

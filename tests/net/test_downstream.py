@@ -299,3 +299,34 @@ async def test_taken_port_is_named_and_the_other_ports_are_given_back(farm: Farm
     with pytest.raises(OSError, match=rf"listen on 127\.0\.0\.1:{taken}: .*in use"):
         await server.start()
     assert all(not listener.is_serving() for listener in server._listeners)
+
+
+# -- order ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("in_slices", [False, True])
+async def test_no_job_overtakes_an_answer_of_the_same_turn(farm: Farm, in_slices: bool) -> None:
+    rig = await farm.ready()
+    (connection,) = farm.server.connections
+    farm.world.now += 1
+    job = farm.world.pool.refresh(farm.world.now)
+    assert job is not None
+    farm.server.answers.begin()
+    farm.server.answers.put(connection)
+    farm.server.answers.put(b'{"id":77,"result":true,"error":null}\n')
+    if in_slices:
+        farm.server.spread(job)
+    else:
+        farm.server.broadcast(job, False)
+    answer, notify = await rig.hear(2)
+    assert answer["id"] == 77 and notify["method"] == "mining.notify"
+
+
+async def test_nothing_a_session_says_overtakes_an_answer_of_the_same_turn(farm: Farm) -> None:
+    rig = await farm.ready()
+    (connection,) = farm.server.connections
+    farm.server.answers.begin()
+    farm.server.answers.put(connection)
+    farm.server.answers.put(b'{"id":77,"result":true,"error":null}\n')
+    connection.write(b'{"id":78,"result":true,"error":null}\n')
+    assert [line["id"] for line in await rig.hear(2)] == [77, 78]
