@@ -12,6 +12,7 @@ proves it, and packages of one row do not know each other.
     node             the operator's Bitcoin nodes, submitted blocks, the devnet
     net              sockets: the Stratum server and the client's connection
     ledger           the append-only log of shares, jobs and accounts; what is counted from it
+    power            the load follows the surplus: decided, verified, journaled, rehearsed
     rigs             the reference miner, virtual rigs and the swarm that loads a pool
     observability    metrics, health, the page, logs
     config           one TOML file, every problem at once

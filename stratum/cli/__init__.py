@@ -2,6 +2,7 @@
 
     outcome    what ends a command: 0 done, 1 failed, 2 usage or config
     commands   one function per command, its options and its help
+    power      the controller's commands, `baseload power …`
 
 A command imports what it runs when it runs, so that `baseload --help` needs neither a node's
 client nor the C library.

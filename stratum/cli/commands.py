@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from stratum import __version__
+from stratum.cli import power
 from stratum.cli.outcome import DONE, MISUSED, reported, show_problems
 from stratum.config.values import Endpoint, Fault, endpoint
 from stratum.errors import Problem
@@ -28,6 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"max_content_width": 100, "help_option_names": ["-h", "--help"]},
 )
+app.add_typer(power.app)
 
 
 _DEMO_LISTEN = Endpoint("127.0.0.1", 3333)

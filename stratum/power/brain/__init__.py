@@ -1,0 +1,30 @@
+"""`decide(state, inputs, settings) -> (state, commands, reasons)`: pure, once a second.
+
+In reading order:
+
+    values        signals, readings, orders: what comes in (`Inputs`)
+    settings      what the operator decided; every default is a number N1..N28 of the reference
+    fleet         the rigs as arrays, their models, firmware, feeders and owners
+    state         what is remembered from second to second, one array a fact
+    commands      what goes out: power per rig, and the reasons in words
+    arrival       is this sample to be believed
+    sources       what each source says now; what holds when it goes silent
+    overrides     operators' orders, locks, the emergency latch
+    arbitration   many wishes narrowed to one order
+    estimator     what the load is, and what it will be when all commands have worked
+    feeders       the tree of caps
+    pacing        ramps and inrush
+    allocation    which rigs: merit, fairness, labels; trim and blocks
+    rotation      wear shared out among equals
+    verification  three witnesses: shed, not shed, unknown; learned watts; the ladder
+    capability    megawatts that can be promised, both ways
+    dispatch      `decide` itself: the order of the above
+
+**Integers only.** Power is whole watts, time whole milliseconds, shares of a whole are basis points
+(1 % = 100 bp). Sums of integers do not depend on their order, so a replay is identical on every
+machine, whatever SIMD numpy chose. Floats may rank rigs (one IEEE operation an element), they are
+never summed, and no transcendental function is called here.
+
+**Two clocks.** `now_ms` is monotonic and drives every timer; `wall_ms` is UTC and only places
+schedules and samples in the day.
+"""
