@@ -33,13 +33,15 @@ class SourceSettings:
     period_ms: int = SECOND  # how often a sample is due
     max_age_ms: int = 10 * SECOND  # N19; of the sample itself, not of its arrival
     fallback_w: int | None = None  # None: the floor
+    fallback_source: str = ""  # N20: a source whose word then holds instead of `fallback_w`
     min_w: int = 0  # a value outside these is no value: a unit error, a swapped word
     max_w: int | None = None  # None: twice the fleet
     heartbeat: bool = False  # `sequence` must move, or the value is frozen (N21)
     frozen_after_ms: int | None = None  # None: max_age_ms
     includes_our_load: bool = False  # SURPLUS_MEAS: the figure is what is left beside our load
     priority: int = 0  # lower wins
-    latches: bool = False  # EMERGENCY always does
+    latches: bool = False  # CAP: the lowest holds until an operator clears; EMERGENCY always does
+    on_event: bool = False  # EMERGENCY: speaks in emergencies only, so that silence is no loss
 
 
 @dataclass(frozen=True, slots=True)
