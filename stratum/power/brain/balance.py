@@ -25,6 +25,7 @@ from stratum.power.brain.fleet import Fleet
 from stratum.power.brain.settings import Settings
 from stratum.power.brain.state import NEVER, RigState, Status
 from stratum.power.brain.values import UNKNOWN_W, Flags, Ints
+from stratum.power.brain.witnesses import one_of
 
 #: Class 0.5 S, what settlement meters are: a change smaller than this is not seen.
 METER_CLASS_BP = 50
@@ -39,6 +40,9 @@ FACTOR_BAND_BP = (8_000, 12_500)
 #: With more of the load than this in doubt, the sum of devices calibrates nothing.
 DOUBT_BP = 500
 BASE_SHIFT = 4  # each calm second moves the base by a sixteenth
+
+_DOUBTED = one_of(Status.UNKNOWN, Status.UNRESPONSIVE, Status.FOREIGN)
+_MOVING = ~one_of(Status.RUNNING, Status.SHED, Status.DEAD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +78,7 @@ class Balance:
 def present_w(rigs: RigState, fleet: Fleet, fresh: Flags) -> Ints:
     """What each rig takes now, as far as its own witnesses go: unknown is its worst."""
     told = fresh & (rigs.seen_w != UNKNOWN_W)
-    doubted = np.isin(rigs.status, (Status.UNKNOWN, Status.UNRESPONSIVE, Status.FOREIGN))
+    doubted = _DOUBTED[rigs.status]
     assumed = rigs.assumed_w(fleet)
     falling = rigs.status == Status.SHEDDING
     silent = np.where(falling, rigs.worst_w(fleet), assumed)
@@ -84,8 +88,8 @@ def present_w(rigs: RigState, fleet: Fleet, fresh: Flags) -> Ints:
 
 def is_moving(rigs: RigState) -> Flags:
     """Rigs whose power is on its way or in doubt."""
-    still = np.isin(rigs.status, (Status.RUNNING, Status.SHED, Status.DEAD))
-    return ~still
+    moving: Flags = _MOVING[rigs.status]
+    return moving
 
 
 def dropped(
@@ -102,9 +106,6 @@ def dropped(
     it to see. The others are taken at the least they may be drawing, so that what is left for the
     claims is not understated.
     """
-    confirmed = np.zeros(len(fleet), np.bool_)
-    if not claims.any():
-        return confirmed
     views = {view.feeder: view for view in meters if believed(balance, view)}
     asleep = rigs.asleep_w(fleet)
     least = np.where(is_moving(rigs), np.minimum(asleep, present), present)
@@ -125,7 +126,7 @@ def dropped(
         left_w = view.power_w - int(balance.base_w[feeder] + others_w[feeder] + slept_w[feeder])
         proven[feeder] = left_w <= slack_w and drop_w[feeder] >= 2 * seen_w
     meter = nearest[fleet.feeder]
-    confirmed[:] = claims & (meter >= 0) & proven[meter]
+    confirmed: Flags = claims & (meter >= 0) & proven[meter]
     return confirmed
 
 

@@ -25,6 +25,9 @@ from stratum.power.brain.witnesses import GroupVerdict, Work
 WITNESS_LOST_MS = MINUTE
 
 
+_SHOULD_RUN = witnesses.one_of(Status.RUNNING, Status.WAKING, Status.DEAD)
+
+
 class Evidence(IntEnum):
     """Columns of the table in `verdicts`, which says what each one means."""
 
@@ -72,9 +75,7 @@ def weigh(
     status, seen_w = rigs.status, rigs.seen_w
     t95_ms = rigs.due_ms - settings.verify_margin_ms
     is_over = now_ms >= t95_ms
-    should_run = np.isin(status, (Status.RUNNING, Status.WAKING, Status.DEAD)) | (
-        (status == Status.UNKNOWN) & (rigs.ordered_w != 0)
-    )
+    should_run = _SHOULD_RUN[status] | ((status == Status.UNKNOWN) & (rigs.ordered_w != 0))
     shared = witnesses.is_shared(fleet)[fleet.group]
     quiet_ms = witnesses.quiet_ms(work, rigs, fleet)
     since_work_ms = now_ms - rigs.worked_ms
@@ -120,8 +121,10 @@ def weigh(
 
     claims = says_asleep & ~told & ~against & is_over
     claims &= (~should_run & (status != Status.SHED)) | (rigs.ordered_w == UNKNOWN_W)
-    present = balance.present_w(rigs, fleet, is_fresh)
-    dropped = balance.dropped(memory, meters, claims, present, rigs, fleet)
+    dropped = np.zeros_like(claims)
+    if claims.any():
+        present = balance.present_w(rigs, fleet, is_fresh)
+        dropped = balance.dropped(memory, meters, claims, present, rigs, fleet)
     asleep = says_asleep & ~against & is_over & (low | dropped)
 
     awake = is_over | (high & (seen_w >= rigs.ordered_w * learning.AWAKE_BP // 10_000))

@@ -393,13 +393,14 @@ class _Look:
         """Attempts whose time has come; in a storm only for as much load as is owed."""
         rigs, fleet, settings = self.rigs, self.fleet, self.settings
         act_ms = self.attempts.act_ms
-        is_time = (act_ms != NEVER) & (self.now_ms >= act_ms) & rigs.managed
-        down = is_time & (rigs.status == Status.UNRESPONSIVE) & (rigs.ordered_w == 0)
+        is_time = (act_ms != NEVER) & (self.now_ms >= act_ms)
+        down = (rigs.status == Status.UNRESPONSIVE) & (rigs.ordered_w == 0) & rigs.managed
         # Where only the meter is too coarse to confirm it, trying again proves nothing.
         rows = np.flatnonzero(down & ~self.weighed.unproven & ~escalation.is_left(rigs, fleet))
         if owed_w is not None:
-            before_w = np.cumsum(rigs.worst_w(fleet)[rows]) - rigs.worst_w(fleet)[rows]
-            rows = rows[before_w < owed_w]
+            worst_w = rigs.worst_w(fleet)[rows]
+            rows = rows[np.cumsum(worst_w) - worst_w < owed_w]
+        rows = rows[is_time[rows]]
         down_ms = self.learned.settle_ms(fleet, down=True)
         shed = escalation.shed_again(
             self.attempts, rigs, rows, down_ms, settings, fleet, self.now_ms
@@ -407,8 +408,8 @@ class _Look:
         left = rows[escalation.is_left(rigs, fleet)[rows]]
         self.tell("left", left, "does not sleep, and nothing is left to try", Level.ALARM)
 
-        up = is_time & (rigs.status == Status.DEAD) & (rigs.ordered_w > 0) & ~rigs.locked
-        up &= rigs.tries < len(settings.retry_ms)
+        up = is_time & (rigs.status == Status.DEAD) & (rigs.ordered_w > 0) & rigs.managed
+        up &= ~rigs.locked & (rigs.tries < len(settings.retry_ms))
         if self.state.is_storm or not up.any():
             return shed
         up_ms = self.learned.settle_ms(fleet, down=False)

@@ -53,7 +53,15 @@ QUIET_INTERVALS = 20
 #: 20 a minute), and the bounds of what is believed once it is.
 INTERVAL_MS, INTERVAL_LEAST_MS, INTERVAL_MOST_MS = 10_000, 1_000, 600_000
 
-_UNSURE = np.array([Status.UNKNOWN, Status.WAKING, Status.UNRESPONSIVE, Status.FOREIGN], np.int64)
+
+def one_of(*statuses: Status) -> Flags:
+    """A table to be indexed by status: a tenth of what `np.isin` costs on ten thousand rigs."""
+    table = np.zeros(len(Status), np.bool_)
+    table[list(statuses)] = True
+    return table
+
+
+_MAY_WORK = ~one_of(Status.SHED, Status.SHEDDING)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -122,8 +130,7 @@ def level_rate(rigs: RigState, fleet: Fleet) -> Ints:
 def may_work(rigs: RigState, now_ms: int, margin_ms: int) -> Flags:
     """Rigs whose work would surprise nobody."""
     falling = (rigs.status == Status.SHEDDING) & (now_ms < rigs.due_ms - margin_ms)
-    running = (rigs.status == Status.RUNNING) | (rigs.status == Status.DEAD)
-    may: Flags = falling | running | np.isin(rigs.status, _UNSURE)
+    may: Flags = falling | _MAY_WORK[rigs.status]
     return may
 
 
