@@ -350,6 +350,15 @@ def test_no_bad_price_ever_lowers_a_ceiling(
         assert profit.run(7, 60_000).ceiling_w.tolist() == [1323, 3250, 3500]
 
 
+def test_a_price_that_comes_back_is_told() -> None:
+    profit = farm(PROFIT, 10)
+    market, profit.market = profit.market, None
+    profit.run(5)
+    profit.market = market
+    profit.run(5)
+    assert profit.codes() == ["price_missing", "price_believed"]
+
+
 # -- state -------------------------------------------------------------------------------------
 
 
