@@ -83,6 +83,12 @@ def test_where_the_plant_pays_for_every_mwh_taken_rigs_rank_by_watts() -> None:
     assert ranked(paid.look(), "S9 S21 S19") == ["S21", "S19", "S9"]
 
 
+def test_what_the_plant_pays_for_counts_without_a_coin_price() -> None:
+    two = Farm(fleet_of(rig("a", S21, "plant"), rig("b", S9, "guest")), settings_of(ABSORB), None)
+    two.tariff(-20, "guest")
+    assert ranked(two.look(), "a b") == ["b", "a"]
+
+
 def test_an_owner_who_is_paid_to_take_energy_runs_before_one_who_pays() -> None:
     two = Farm(fleet_of(rig("a", S21, "plant"), rig("b", S9, "guest")), settings_of(ABSORB, 1))
     two.tariff(-1, "guest")

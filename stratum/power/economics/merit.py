@@ -154,11 +154,12 @@ def _made_anew(
     cost = costs(fleet, settings, wall_ms, live)
     last_live = state.live_price_micro if live is None else live
 
-    belief, rate = state.belief, NOMINAL_MICRO_PER_EH
-    cost_micro = np.zeros(len(fleet), np.int64)
+    ranked_at = cost if live == last_live else costs(fleet, settings, wall_ms, last_live)
+    belief = state.belief
     if belief is not None:
-        ranked_at = cost if live == last_live else costs(fleet, settings, wall_ms, last_live)
         rate, cost_micro = belief.micro_per_eh, ranked_at.micro
+    else:  # what is paid for taking energy is known without a coin
+        rate, cost_micro = NOMINAL_MICRO_PER_EH, np.minimum(ranked_at.micro, 0)
     made = figures(fleet, rigs, settings, net_micro_per_eh(rate, settings), cost_micro)
 
     unpriced = _unpriced(fleet, cost)
