@@ -110,6 +110,11 @@ class Twin:
             results=Results(command, rig, outcome),
         )
 
+    def lull(self, share_bp: int) -> None:
+        """So many of them have been asleep for long: how a scenario may begin."""
+        self.rigs.fall_asleep(self._some(share_bp))
+        self.feeder_w = self._by_feeder()
+
     # -- faults ----------------------------------------------------------------------------
 
     def suffer(self, fault: faults.Fault) -> None:
