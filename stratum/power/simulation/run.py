@@ -25,6 +25,8 @@ from stratum.power.twin.world import Twin
 
 SECOND = 1_000
 
+MOST_W = 1 << 62
+
 #: Reasons kept of one run; a storm of them would outgrow what it tells of.
 MOST_EVENTS = 5_000
 
@@ -264,8 +266,9 @@ def _record_truth(
 
 def _record_thought(trace: Trace, second: int, decided: Decided[S], took_s: float) -> None:
     picture = decided.picture
-    trace.target_w[second] = picture.target_w
-    trace.goal_w[second] = picture.goal_w
+    # A controller that believes a swapped word has a target beyond int64.
+    trace.target_w[second] = min(picture.target_w, MOST_W)
+    trace.goal_w[second] = min(picture.goal_w, MOST_W)
     trace.measured_w[second] = -1 if picture.measured_w is None else picture.measured_w
     trace.settled_w[second] = picture.settled_w
     trace.sheddable_w[second] = picture.sheddable_w

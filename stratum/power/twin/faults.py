@@ -54,7 +54,10 @@ class Die:
 
 @dataclass(frozen=True, slots=True)
 class Meddle:
-    """Somebody else's controller wakes sleepers, in the proper way and once."""
+    """Somebody else's controller wakes sleepers, in the proper way and once.
+
+    The share is of the whole fleet, as far as that many sleep.
+    """
 
     share_bp: int
 

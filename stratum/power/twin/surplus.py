@@ -112,7 +112,8 @@ def wander(rng: np.random.Generator, count: int, sigma: float, tau_s: float) -> 
 def smooth(values: Floats, seconds: int) -> Floats:
     """Mean over the last `seconds`: a plant that is wider than a cloud is fast."""
     total = np.cumsum(np.concatenate([np.full(seconds, values[0]), values]))
-    return (total[seconds:] - total[:-seconds]) / seconds
+    means: Floats = (total[seconds:] - total[:-seconds]) / seconds
+    return means
 
 
 # -- what only a test knows: in per cent of the fleet -----------------------------------------

@@ -133,7 +133,9 @@ class Twin:
                 chosen = self._some(share_bp, which)
                 rigs.boot(chosen, np.full(len(chosen), now), forget)
             case faults.Meddle(share_bp):
-                rigs.wake(self._some(share_bp, faults.Which.ASLEEP))
+                sleepers = max(int(np.count_nonzero(rigs.asleep)), 1)
+                of_sleepers = min(share_bp * len(self.fleet) // sleepers, 10_000)
+                rigs.wake(self._some(of_sleepers, faults.Which.ASLEEP))
             case faults.Trip(feeder, for_ms, forget):
                 dark = np.flatnonzero(self._under(feeder))
                 rigs.dark_ms[dark] = now + for_ms
