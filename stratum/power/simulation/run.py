@@ -267,8 +267,8 @@ def _record_truth(
 def _record_thought(trace: Trace, second: int, decided: Decided[S], took_s: float) -> None:
     picture = decided.picture
     # A controller that believes a swapped word has a target beyond int64.
-    trace.target_w[second] = min(picture.target_w, MOST_W)
-    trace.goal_w[second] = min(picture.goal_w, MOST_W)
+    trace.target_w[second] = max(min(picture.target_w, MOST_W), -MOST_W)
+    trace.goal_w[second] = max(min(picture.goal_w, MOST_W), -MOST_W)
     trace.measured_w[second] = -1 if picture.measured_w is None else picture.measured_w
     trace.settled_w[second] = picture.settled_w
     trace.sheddable_w[second] = picture.sheddable_w
