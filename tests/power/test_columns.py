@@ -22,12 +22,12 @@ INTS = st.one_of(
 )
 
 
-def there_and_back(array: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+def there_and_back(array: np.ndarray) -> np.ndarray:
     return unpack_array(cbor2.loads(cbor2.dumps(pack_array(array), canonical=True)))
 
 
 @given(array=st.one_of(INTS, arrays.arrays(np.bool_, SHAPES), arrays.arrays(np.float64, SHAPES)))
-def test_any_array_comes_back(array: np.ndarray) -> None:  # type: ignore[type-arg]
+def test_any_array_comes_back(array: np.ndarray) -> None:
     back = there_and_back(array)
     assert back.dtype == array.dtype
     assert back.shape == array.shape
@@ -36,7 +36,7 @@ def test_any_array_comes_back(array: np.ndarray) -> None:  # type: ignore[type-a
 
 @given(array=INTS)
 def test_equal_arrays_make_equal_bytes_however_they_lie_in_memory(
-    array: np.ndarray,  # type: ignore[type-arg]
+    array: np.ndarray,
 ) -> None:
     strided = np.repeat(array.reshape(-1), 2)[::2].reshape(array.shape)
     assert cbor2.dumps(pack_array(strided)) == cbor2.dumps(pack_array(array))
@@ -52,7 +52,7 @@ def test_equal_arrays_make_equal_bytes_however_they_lie_in_memory(
     ],
 )
 def test_ordinary_columns_are_small(
-    values: np.ndarray,  # type: ignore[type-arg]
+    values: np.ndarray,
     form: Form,
     most_bytes: int,
 ) -> None:
