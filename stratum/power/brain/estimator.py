@@ -21,6 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from stratum.power.brain.balance import MeterView
 from stratum.power.brain.fleet import Fleet
 from stratum.power.brain.settings import MeterSettings, Settings
 from stratum.power.brain.state import RigState, Status
@@ -31,18 +32,8 @@ FULL_BP = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class MeterView:
-    """One feeder's meter now. `true_ms` is when, monotonic, its last sample was true."""
-
-    feeder: int
-    power_w: int | None
-    true_ms: int
-    fresh: bool
-
-
-@dataclass(frozen=True, slots=True)
 class MeterMemory:
-    """The last sample that could be used, and the smoothed bias of its feeder."""
+    """The last sample that could be used, when it was true, and its feeder's smoothed bias."""
 
     power_w: int | None = None
     true_ms: int = 0
@@ -82,8 +73,9 @@ def read_meters(
         if (sample := latest.get(row)) is not None:
             kept = MeterMemory(sample.power_w, sample_time(sample, meter, inputs), kept.bias_w)
         memory[meter.feeder] = kept
-        fresh = kept.power_w is not None and inputs.now_ms - kept.true_ms <= meter.max_age_ms
-        views[row] = MeterView(row, kept.power_w, kept.true_ms, fresh)
+        age_ms = inputs.now_ms - kept.true_ms
+        fresh = kept.power_w is not None and age_ms <= meter.max_age_ms
+        views[row] = MeterView(row, kept.power_w, age_ms, fresh)
     return memory, views
 
 
@@ -113,18 +105,17 @@ def predicted_w(rigs: RigState, fleet: Fleet, at_ms: int, assumed_w: Ints) -> In
     return np.where(steady, assumed_w, course_w)
 
 
-def devices_w(rigs: RigState, fleet: Fleet, settings: Settings, now_ms: int) -> Ints:
-    """What each rig takes by its own word; at the worst where it is silent or does not say."""
-    told = (rigs.seen_w != UNKNOWN_W) & (now_ms - rigs.seen_ms <= settings.telemetry_age_ms)
-    silent_w = np.where(rigs.status == Status.SHED, rigs.asleep_w(fleet), rigs.worst_w(fleet))
-    return np.where(told, rigs.seen_w, silent_w)
-
-
 class Load:
-    """One tick's figures per rig, summed up per feeder when asked."""
+    """One tick's figures per rig, summed up per feeder when asked.
 
-    def __init__(self, rigs: RigState, fleet: Fleet, settings: Settings, now_ms: int) -> None:
+    `present_w` is what each rig takes by its own witnesses, its worst where they leave a doubt.
+    """
+
+    def __init__(
+        self, rigs: RigState, present_w: Ints, fleet: Fleet, settings: Settings, now_ms: int
+    ) -> None:
         self.rigs, self.fleet, self.settings, self.now_ms = rigs, fleet, settings, now_ms
+        self.present_w = present_w
         self.assumed_w = rigs.assumed_w(fleet)
         self.assumed_by_feeder = fleet.by_feeder(self.assumed_w)
         self._predicted: dict[int, Ints] = {}
@@ -138,11 +129,10 @@ class Load:
 
     def devices_by_feeder(self) -> Ints:
         if self._devices is None:
-            each_w = devices_w(self.rigs, self.fleet, self.settings, self.now_ms)
-            self._devices = self.fleet.by_feeder(each_w)
+            self._devices = self.fleet.by_feeder(self.present_w)
         return self._devices
 
-    def told_by_feeder(self) -> Ints:
+    def silent_by_feeder(self) -> Ints:
         """Rigs under each feeder of which nothing can be said: no telemetry, not verified."""
         silent = (self.now_ms - self.rigs.seen_ms > self.settings.telemetry_age_ms) & (
             self.rigs.status != Status.SHED
@@ -158,17 +148,18 @@ def estimate(
     ahead_w = int(load.predicted_by_feeder(load.now_ms + horizon_ms)[feeder])
 
     if view is not None and view.fresh and view.power_w is not None:
-        bias_w = view.power_w - int(load.predicted_by_feeder(view.true_ms)[feeder])
+        true_ms = load.now_ms - view.age_ms
+        bias_w = view.power_w - int(load.predicted_by_feeder(true_ms)[feeder])
         known_w = bias_w if memory.bias_w is None else memory.bias_w
         smooth_w = known_w + (bias_w - known_w) // SMOOTHING
         counted_w = max(bias_w, smooth_w)
-        memory = MeterMemory(view.power_w, view.true_ms, smooth_w)
+        memory = MeterMemory(view.power_w, true_ms, smooth_w)
         return Estimate(view.power_w, "meter", assumed_w + counted_w, ahead_w + counted_w), memory
 
     told_w = int(load.devices_by_feeder()[feeder])
     reserve_w = told_w * load.settings.stale_meter_reserve_bp // FULL_BP
     beyond_w = max(0, told_w - int(load.predicted_by_feeder(load.now_ms)[feeder])) + reserve_w
-    silent = int(load.told_by_feeder()[feeder])
+    silent = int(load.silent_by_feeder()[feeder])
     source = "devices" if silent == 0 else "model"
     measured_w = told_w if silent == 0 else None
     return Estimate(measured_w, source, assumed_w + beyond_w, ahead_w + beyond_w), memory

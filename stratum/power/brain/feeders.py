@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from stratum.power.brain.estimator import Estimate, Load, MeterMemory, MeterView, estimate
+from stratum.power.brain.balance import MeterView
+from stratum.power.brain.estimator import Estimate, Load, MeterMemory, estimate
 from stratum.power.brain.fleet import Fleet
 from stratum.power.brain.values import Flags, Ints
 
@@ -36,9 +37,10 @@ class Feeders:
         assert found is not None  # the site is always estimated
         return found
 
-    def capped(self, site_cap_w: int) -> Feeders:
-        """The same tree under what arbitration allows the whole site."""
-        cap_w = self.cap_w.copy()
+    def capped(self, site_cap_w: int, ordered_w: Ints) -> Feeders:
+        """The same tree under what arbitration allows the site, and operators each feeder (-1:
+        nobody said)."""
+        cap_w = np.where(ordered_w < 0, self.cap_w, np.minimum(self.cap_w, ordered_w))
         cap_w[0] = min(int(cap_w[0]), site_cap_w)
         return replace(self, cap_w=cap_w)
 
