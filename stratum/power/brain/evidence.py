@@ -14,7 +14,8 @@ from enum import IntEnum
 import numpy as np
 
 from stratum.power.brain import balance, learning, witnesses
-from stratum.power.brain.balance import Balance, MeterView
+from stratum.power.brain.balance import Balance
+from stratum.power.brain.estimator import MeterView
 from stratum.power.brain.fleet import Fleet
 from stratum.power.brain.settings import MINUTE, Settings
 from stratum.power.brain.state import RigState, Status
