@@ -21,7 +21,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stratum.power.brain.balance import MeterView
 from stratum.power.brain.fleet import Fleet
 from stratum.power.brain.settings import MeterSettings, Settings
 from stratum.power.brain.state import RigState, Status
@@ -29,6 +28,16 @@ from stratum.power.brain.values import UNKNOWN_W, Inputs, Ints, MeterReading, Qu
 
 SMOOTHING = 8  # samples: a meter of 0.5 % noise leaves 0.1 % in the smoothed bias
 FULL_BP = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class MeterView:
+    """One feeder's meter now. `true_ms` is when, monotonic, its last sample was true."""
+
+    feeder: int
+    power_w: int | None
+    true_ms: int
+    fresh: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +82,8 @@ def read_meters(
         if (sample := latest.get(row)) is not None:
             kept = MeterMemory(sample.power_w, sample_time(sample, meter, inputs), kept.bias_w)
         memory[meter.feeder] = kept
-        age_ms = inputs.now_ms - kept.true_ms
-        fresh = kept.power_w is not None and age_ms <= meter.max_age_ms
-        views[row] = MeterView(row, kept.power_w, age_ms, fresh)
+        fresh = kept.power_w is not None and inputs.now_ms - kept.true_ms <= meter.max_age_ms
+        views[row] = MeterView(row, kept.power_w, kept.true_ms, fresh)
     return memory, views
 
 
@@ -148,12 +156,11 @@ def estimate(
     ahead_w = int(load.predicted_by_feeder(load.now_ms + horizon_ms)[feeder])
 
     if view is not None and view.fresh and view.power_w is not None:
-        true_ms = load.now_ms - view.age_ms
-        bias_w = view.power_w - int(load.predicted_by_feeder(true_ms)[feeder])
+        bias_w = view.power_w - int(load.predicted_by_feeder(view.true_ms)[feeder])
         known_w = bias_w if memory.bias_w is None else memory.bias_w
         smooth_w = known_w + (bias_w - known_w) // SMOOTHING
         counted_w = max(bias_w, smooth_w)
-        memory = MeterMemory(view.power_w, true_ms, smooth_w)
+        memory = MeterMemory(view.power_w, view.true_ms, smooth_w)
         return Estimate(view.power_w, "meter", assumed_w + counted_w, ahead_w + counted_w), memory
 
     told_w = int(load.devices_by_feeder()[feeder])
