@@ -24,9 +24,8 @@ from stratum.power.brain.commands import Level, Reason
 from stratum.power.brain.estimator import MeterView
 from stratum.power.brain.fleet import Fleet
 from stratum.power.brain.settings import Settings
-from stratum.power.brain.state import NEVER, RigState, Status
+from stratum.power.brain.state import NEVER, RigState, Status, one_of
 from stratum.power.brain.values import UNKNOWN_W, Flags, Ints
-from stratum.power.brain.witnesses import one_of
 
 #: Class 0.5 S, what settlement meters are: a change smaller than this is not seen.
 METER_CLASS_BP = 50

@@ -23,11 +23,12 @@ import numpy as np
 
 from stratum.power.brain.fleet import Fleet
 from stratum.power.brain.settings import MeterSettings, Settings
-from stratum.power.brain.state import RigState, Status
+from stratum.power.brain.state import RigState, Status, one_of
 from stratum.power.brain.values import UNKNOWN_W, Inputs, Ints, MeterReading, Quality
 
 SMOOTHING = 8  # samples: a meter of 0.5 % noise leaves 0.1 % in the smoothed bias
 FULL_BP = 10_000
+_OBEYS = one_of(Status.RUNNING, Status.SHEDDING, Status.SHED, Status.WAKING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,23 +95,42 @@ def sample_time(reading: MeterReading, meter: MeterSettings, inputs: Inputs) -> 
 
 
 def predicted_w(rigs: RigState, fleet: Fleet, at_ms: int, assumed_w: Ints) -> Ints:
-    """What each rig takes at a time, by its last command and its firmware's course."""
-    waking = rigs.from_w <= rigs.asleep_w(fleet)
-    sleeping = rigs.ordered_w == 0
-    dead_ms = np.where(
-        sleeping, fleet.down_dead_ms, np.where(waking, fleet.up_dead_ms, fleet.trim_dead_ms)
-    )
-    ramp_ms = np.where(
-        sleeping, fleet.down_ramp_ms, np.where(waking, fleet.up_ramp_ms, fleet.trim_ramp_ms)
-    )
+    """What each rig takes at a time, by its last command and its firmware's course.
+
+    Only rigs on their way are worked out: what nobody ordered, or does not obey, has no course, and
+    what has arrived takes what it is counted at.
+    """
+    on_way = (rigs.ordered_ms > at_ms - slowest_ms(fleet)) & (rigs.from_w != UNKNOWN_W)
+    rows = np.flatnonzero(on_way & _OBEYS[rigs.status])
+    sleeping = rigs.ordered_w[rows] == 0
+    waking = rigs.from_w[rows] <= rigs.asleep_w(fleet)[rows]
+
+    def course(down: Ints, up: Ints, trim: Ints) -> Ints:
+        return np.where(sleeping, down[rows], np.where(waking, up[rows], trim[rows]))
+
+    dead_ms = course(fleet.down_dead_ms, fleet.up_dead_ms, fleet.trim_dead_ms)
+    ramp_ms = course(fleet.down_ramp_ms, fleet.up_ramp_ms, fleet.trim_ramp_ms)
     ramp_ms = np.maximum(ramp_ms, 1)
-    since_ms = np.clip(at_ms - rigs.ordered_ms - dead_ms, 0, ramp_ms)
-    course_w = rigs.from_w + (assumed_w - rigs.from_w) * since_ms // ramp_ms
-    # What nobody ordered, or does not obey, has no course.
-    steady = (rigs.from_w == UNKNOWN_W) | np.isin(
-        rigs.status, (Status.UNKNOWN, Status.UNRESPONSIVE, Status.FOREIGN, Status.DEAD)
+    since_ms = np.clip(at_ms - rigs.ordered_ms[rows] - dead_ms, 0, ramp_ms)
+    from_w, course_w = rigs.from_w[rows], assumed_w.copy()
+    course_w[rows] = from_w + (assumed_w[rows] - from_w) * since_ms // ramp_ms
+    return course_w
+
+
+def slowest_ms(fleet: Fleet) -> int:
+    """The longest that any course of this fleet takes."""
+    kinds = fleet.firmwares
+    return max(
+        (
+            max(
+                kind.down_dead_ms + kind.down_ramp_ms,
+                kind.up_dead_ms + kind.up_ramp_ms,
+                kind.trim_dead_ms + kind.trim_ramp_ms,
+            )
+            for kind in kinds
+        ),
+        default=0,
     )
-    return np.where(steady, assumed_w, course_w)
 
 
 class Load:
