@@ -141,7 +141,7 @@ def shown(value: int, kind: Kind = Kind.CAP) -> str:
     if abs(value) < 10**15:
         scaled = f"{value / 1_000_000:,.3f}".rstrip("0").rstrip(".")
     else:  # a swapped word can be as large as a float32 gets
-        scaled = f"{'-' if value < 0 else ''}10^{len(str(abs(value))) - 7}"
+        scaled = f"{'-' if value < 0 else ''}10^{value.bit_length() * 3 // 10 - 6}"
     return f"{scaled} /MWh" if kind is Kind.PRICE else f"{scaled} MW"
 
 
@@ -162,7 +162,13 @@ def _out_of_band(
     low, high = (shown(limit, source.kind) for limit in limits)
     text = f"is {shown(value, source.kind)}, outside {low} to {high}"
 
-    fits = [guess for guess in _guesses(value) if limits[0] <= guess[1] <= limits[1]]
+    # So small a part of the band fits by chance: any float swapped is some float.
+    least = limits[1] // 1_000
+    fits = [
+        guess
+        for guess in _guesses(value)
+        if limits[0] <= guess[1] <= limits[1] and abs(guess[1]) >= least
+    ]
     if not fits:
         return Refusal(Code.OUT_OF_RANGE, text)
     code, likely, cause = min(fits, key=lambda guess: _distance(guess[1], heard))
@@ -172,7 +178,7 @@ def _out_of_band(
 def _guesses(value: int) -> Iterator[tuple[Code, int, str]]:
     """What the value may have been before something went wrong on the way, likeliest first."""
     if abs(value) >= 1_000:
-        yield Code.UNIT_ERROR, round(value / 1_000), "a unit error, 1,000 times too large"
+        yield Code.UNIT_ERROR, value // 1_000, "a unit error, 1,000 times too large"
     yield Code.UNIT_ERROR, value * 1_000, "a unit error, 1,000 times too small"
     for scale in SCALES:
         swapped = _swap_words(value, scale)
