@@ -29,7 +29,9 @@ def utc(*moment: int) -> int:
     return int(datetime(*moment, tzinfo=UTC).timestamp()) * SECOND  # type: ignore[misc, arg-type]
 
 
-def source(name: str = "dispatch", kind: Kind = Kind.SETPOINT_ABS, **more: object) -> SourceSettings:
+def source(
+    name: str = "dispatch", kind: Kind = Kind.SETPOINT_ABS, **more: object
+) -> SourceSettings:
     return replace(SourceSettings(name, kind), **more)  # type: ignore[arg-type]
 
 

@@ -38,7 +38,7 @@ def judged(
 
 def code(*arguments: object, **more: object) -> Code | None:
     refusal = judged(*arguments, **more)  # type: ignore[arg-type]
-    return refusal and refusal.code
+    return refusal.code if refusal else None
 
 
 REFUSED = [

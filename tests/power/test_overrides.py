@@ -257,9 +257,11 @@ def test_order_that_cannot_be_done_is_told_why(
 
 def test_mode_is_an_order_too() -> None:
     world = plant()
-    assert world.overrides.mode is Mode.OBSERVE
-    after(world, OrderKind.MODE, mode="control")
-    assert world.overrides.mode is Mode.CONTROL
+    modes = [world.overrides.mode]
+    for mode in ("control", "observe"):
+        after(world, OrderKind.MODE, mode=mode)
+        modes.append(world.overrides.mode)
+    assert modes == [Mode.OBSERVE, Mode.CONTROL, Mode.OBSERVE]
 
 
 NARROWING = (OrderKind.HOLD, OrderKind.MAX, OrderKind.OFF, OrderKind.ESTOP)
