@@ -83,6 +83,8 @@ def _spoken(
     if setting.heartbeat:
         stale_ms = min(stale_ms, heard.moved_ms + frozen_ms(setting))
     turn_ms = FOREVER if signal.valid_to_ms is None else signal.valid_to_ms
+    if stale_ms < moment.now_ms or turn_ms <= moment.wall_ms:
+        return _latched(source, signal, value)
     if source.slots:
         turn_ms = min(turn_ms, next_turn(source.slots, moment.wall_ms))
     return Source(
@@ -97,6 +99,16 @@ def _spoken(
         latched,
         source.doubt,
     )
+
+
+def _latched(source: Source, signal: Signal, value: int) -> Source:
+    """Only an emergency is believed when its time is over: it latches, and keeps nothing alive."""
+    view = source.view
+    assert view.value_w is not None
+    latched = value if source.latched_w is None else min(value, source.latched_w)
+    seen = min(view.value_w, latched)
+    view = replace(view, value_w=seen, event_id=signal.event_id, latched=True)
+    return replace(source, view=view, latched_w=latched)
 
 
 def _counted(

@@ -70,7 +70,7 @@ def aged(source: Source, setting: SourceSettings, goal_w: int | None, moment: Mo
     """The source as it stands at the end of the tick; `goal_w` is what it falls back to."""
     if moment.wall_ms >= source.turn_ms:
         source = turned(source, setting, moment)
-    view = source.view
+    view, latched = source.view, source.latched_w
     if view.standing is Standing.LIVE:
         if moment.now_ms <= source.stale_ms:
             return source
@@ -84,6 +84,8 @@ def aged(source: Source, setting: SourceSettings, goal_w: int | None, moment: Mo
     value, standing = goal_w, Standing.SILENT
     if view.standing is not Standing.SILENT:
         value, standing = _fallen(source, goal_w, moment)
+    if latched is not None:
+        value = min(value, latched)
     if (value, standing) == (view.value_w, view.standing):
         return source
     # A delta's baseline outlives a short loss, so that the same delta is not counted twice.
@@ -115,9 +117,8 @@ def cleared_by_operator(
     """An operator lifts the latch. A source that still says so latches again; a lost one counts as
     never heard, since the operator has just spoken for it."""
     name, view, heard = setting.name, source.view, source.heard
-    assert heard is not None
     is_young = moment.now_ms <= source.born_ms + setting.max_age_ms
-    if view.standing is not Standing.LIVE or not is_young:
+    if heard is None or view.standing is not Standing.LIVE or not is_young:
         moment.tell("cleared", Level.INFO, name, "an operator cleared it")
         return Source(first_view(setting, place, moment.settings))
 
