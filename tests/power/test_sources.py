@@ -156,7 +156,7 @@ def test_emergency_that_speaks_only_then_is_at_rest_until_it_speaks() -> None:
     assert world.tick().hi_w == 2 * FLEET_W
 
 
-@pytest.mark.parametrize("before_s", [0, 5, OLD + HELD + DOWN // 2, OLD + HELD + DOWN + 5])
+@pytest.mark.parametrize("before_s", [0, 5, OLD + HELD + DOWN // 2, OLD + HELD + DOWN + 9])
 def test_emergency_that_comes_too_late_latches_and_keeps_nothing_alive(before_s: int) -> None:
     world = Plant(source("x", Kind.EMERGENCY, fallback_w=4 * MW))
     for second in range(before_s):
