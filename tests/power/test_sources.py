@@ -455,14 +455,24 @@ def test_delta_counts_anew_after_a_minute_of_zero_but_not_after_a_flicker() -> N
     assert delta(world, -2) == 6 * MW
 
 
-def test_delta_that_was_lost_for_a_moment_is_not_counted_twice() -> None:
+@pytest.mark.parametrize(
+    ("silent_s", "standing", "counted_w"),
+    [
+        (OLD + 20, Standing.HELD, 8 * MW),
+        (OLD + HELD + 50, Standing.RAMPING, 8 * MW),
+        (OLD + HELD + DOWN + 5, Standing.FALLBACK, 6 * MW),
+    ],
+)
+def test_delta_that_was_lost_counts_anew_only_once_it_is_at_its_fallback(
+    silent_s: int, standing: Standing, counted_w: int
+) -> None:
     world = Plant(source("x", Kind.SETPOINT_DELTA))
     world.load_w = 10 * MW
     delta(world, -2)
     world.load_w = 8 * MW
-    world.run(OLD + 20)
-    assert world.standing("x") is Standing.HELD
-    assert delta(world, -2) == 8 * MW
+    world.run(silent_s)
+    assert world.standing("x") is standing
+    assert delta(world, -2) == counted_w
 
 
 def test_delta_is_no_word_while_our_load_is_not_known() -> None:
