@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -525,12 +526,12 @@ def test_new_settings_keep_what_is_known_of_sources_that_stay() -> None:
 # -- over two hours ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_two_hours_of_chance_arrivals_and_drop_outs_keep_the_rule(seed: int) -> None:
     """Each source in turn speaks, stops for up to ten minutes, sends nonsense and late samples."""
     chance = random.Random(seed)
-    names = [(setting.kind, f"s{row}") for row, setting in enumerate(KINDS)]
-    world = Plant(*(source(name, kind) for kind, name in names))
+    print(f"seed {seed}")  # pytest shows it where a test fails
+    world = Plant(*(replace(setting, name=f"s{row}") for row, setting in enumerate(KINDS)))
     quiet_until = dict.fromkeys(world.kinds, 0)
     before = {name: world.view(name) for name in world.kinds}
     for second in range(7_200):
@@ -550,7 +551,7 @@ def test_two_hours_of_chance_arrivals_and_drop_outs_keep_the_rule(seed: int) -> 
                 continue
             held = view.held_w
             assert held is not None and view.value_w <= held
-            if view.kind is Kind.EMERGENCY:  # believed however late, and too old at once
+            if view.latched:  # believed however late, and too old at once
                 assert view.value_w <= was.value_w
             else:
                 assert 0 <= was.value_w - view.value_w <= held // DOWN + 1, "it never steps"

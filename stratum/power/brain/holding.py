@@ -151,10 +151,13 @@ def live_view(
     view: SourceView, value: int, latched_w: int | None, event_id: str, priority: int
 ) -> SourceView:
     """A word of its own, below what it has latched at."""
+    has_latched = latched_w is not None
     if latched_w is not None:
         value = min(value, latched_w)
+    is_same = view.value_w == value and view.event_id == event_id and view.rank[2] == priority
+    if is_same and view.standing is Standing.LIVE and view.latched == has_latched:
+        return view  # most samples say what the one before said
     rank = (view.rank[0], view.rank[1], priority)
-    has_latched = latched_w is not None
     return SourceView(view.name, view.kind, value, Standing.LIVE, rank, None, event_id, has_latched)
 
 

@@ -1,7 +1,7 @@
 """All sources, tick by tick: each hears what came for it (`hearing`) and ages (`holding`).
 
 Words change rarely and are read every tick, so what has not changed is handed on as it is: twenty
-sources at rest cost a few microseconds.
+sources at rest cost a dozen microseconds, and five more each that speaks.
 """
 
 from __future__ import annotations
@@ -107,9 +107,12 @@ def advance(
         named = place.fallback
         goal = fallback_w(setting, settings) if named < 0 else views[named].value_w
         source = aged(source, setting, goal, moment)
-        if source is not before:
+        if source is before:
+            continue
+        sources[row] = source
+        if source.view is not before.view:
             moment.reasons += change_told(setting, before.view, source.view, settings)
-            sources[row], views[row] = source, source.view
+            views[row] = source.view
 
     for name, samples in spoken.items():
         text = f"{len(samples)} samples of a source that no setting names"
