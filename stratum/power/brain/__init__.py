@@ -10,7 +10,11 @@ In reading order:
     clocks        what time it is, and when the wall clock is not to be believed
     arrival       is this sample to be believed
     slots         a plan as intervals of UTC, the newer issue over the older
-    sources       what each source says now; what holds when it goes silent
+    counting      samples that count from our own load
+    line          what each source counts as, and who leads whom
+    holding       what holds when a source goes silent
+    hearing       what a sample changes
+    sources       all of them, tick by tick
     overrides     operators' orders, locks, the emergency latch
     arbitration   many wishes narrowed to one order
     estimator     what the load is, and what it will be when all commands have worked

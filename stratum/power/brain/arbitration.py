@@ -5,8 +5,8 @@
 
 A source in line has its word while it is live, held or ramping; once it is down at its fallback, or
 was never heard, the next one leads, and never above that fallback. Of several with one rank the
-lowest leads, and they are told of. Where none has a word the lowest fallback is the target. So
-there is no order of losses and returns in which a loss raises anything.
+lowest leads, and they are told of; a lost one bounds its equals. Where none has a word the lowest
+fallback is the target. So there is no order of losses and returns in which a loss raises anything.
 
 A farm without any source to follow runs up to what limits it. `upstream_lost`, no work to give,
 brings it to the floor. An order says apart what may fall at once (`at_once_w`, the last word of
@@ -33,6 +33,10 @@ LIMITS = frozenset({Kind.CAP, Kind.EMERGENCY})
 #: Still its own word; in the others baseload itself says what holds.
 SPEAKING = frozenset({Standing.LIVE, Standing.HELD, Standing.RAMPING})
 SPOKEN = frozenset({Standing.LIVE, Standing.HELD})
+
+NOBODY = Reason("nobody_leads", "there is no source to follow: up to what limits the site")
+NO_WORK = Reason("upstream_lost", "the upstream is lost, there is no work to give", Level.ALARM)
+SITE_CAP = Reason("site_cap", "the cap of the site")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +66,7 @@ class _Bound:
     watts: int
     word_w: int | None
     cause: Cause
-    by: SourceView | Override | str
+    by: SourceView | Override | Reason  # Reason: what needs no more words than these
 
 
 def arbitrate(
@@ -86,12 +90,12 @@ def arbitrate(
     wishes = [_of_view(view) for view in spent]
     if leaders:
         wishes.insert(0, _of_view(min(leaders, key=_value)))
-    nobody = _Bound(hi, None, Cause.PLANT, "no source is followed: up to what limits the site")
+    nobody = _Bound(hi, None, Cause.PLANT, NOBODY)
     first = min((*wishes, *limits), key=lambda bound: bound.watts, default=nobody)
     words = (bound.word_w for bound in (*wishes, *limits) if bound.word_w is not None)
     at_once = min(words, default=hi)
     if inputs.upstream_lost and first.watts > lo:
-        first = _Bound(lo, None, Cause.UPSTREAM, "the upstream is lost, there is no work to give")
+        first = _Bound(lo, None, Cause.UPSTREAM, NO_WORK)
 
     target = min(max(first.watts, lo), hi)
     emergency = overrides.estop or any(_is_emergency(view) for view in views)
@@ -128,7 +132,7 @@ def _limits(
 ) -> list[_Bound]:
     limits = [_of_view(view) for view in views if view.kind in LIMITS]
     if settings.cap_w is not None:
-        limits.append(_Bound(settings.cap_w, settings.cap_w, Cause.PLANT, "the cap of the site"))
+        limits.append(_Bound(settings.cap_w, settings.cap_w, Cause.PLANT, SITE_CAP))
     current = overrides.current
     if current is not None and current.limit_w is not None:
         is_stop = current.kind is OrderKind.ESTOP
@@ -180,9 +184,7 @@ def _who(first: _Bound) -> tuple[str, Level, str, str]:
         level = Level.ALARM if by.kind is OrderKind.ESTOP else Level.INFO
         text = f"{by.kind} by {by.operator or 'somebody'}, at most {watts}: {by.reason}"
         return f"override_{by.kind}", level, text, by.scope
-    codes = {Cause.UPSTREAM: ("upstream_lost", Level.ALARM)}
-    code, level = codes.get(first.cause, ("site_limit", Level.INFO))
-    return code, level, f"{by}, {watts}", ""
+    return by.code, by.level, f"{by.text}, {watts}", by.subject
 
 
 def _role(view: SourceView) -> str:

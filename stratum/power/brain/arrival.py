@@ -92,23 +92,26 @@ def judge(
     rejecting_wall_timed: bool,
 ) -> Refusal | None:
     """None: it is believed. `wall_ms` is UTC as `clocks` believes it."""
-    if signal.kind is not source.kind:
+    kind = source.kind
+    if signal.kind is not kind:
         return Refusal(Code.WRONG_KIND, f"is a {signal.kind}, the source is a {source.kind}")
     if signal.value is None:
         return Refusal(Code.NOT_A_NUMBER, "is no number")
     if signal.quality is Quality.BAD:
         return Refusal(Code.BAD_QUALITY, "is marked bad by its source")
     refusal = _out_of_band(signal.value, source, heard, total_w)
-    if refusal or (signal.kind is Kind.EMERGENCY and signal.value < total_w):
+    if refusal or (kind is Kind.EMERGENCY and signal.value < total_w):
         return refusal
-    if signal.local and signal.kind in FOLLOWED:
+    if signal.local and kind in FOLLOWED:
         return Refusal(Code.LOCAL, "doesn't count: the plant's switch stands at LOCAL")
-    return (
-        _out_of_validity(signal, wall_ms, rejecting_wall_timed)
-        or _out_of_time(signal, source, wall_ms, settings)
-        or _out_of_order(signal, source, heard)
-        or _without_heartbeat(signal, source, heard, now_ms)
-    )
+    if signal.valid_from_ms is not None or signal.valid_to_ms is not None:
+        refusal = _out_of_validity(signal, wall_ms, rejecting_wall_timed)
+    refusal = refusal or _out_of_time(signal, source, wall_ms, settings)
+    if heard is not None and heard.event_ms is not None:
+        refusal = refusal or _out_of_order(signal, source, heard, heard.event_ms)
+    if source.heartbeat:
+        refusal = refusal or _without_heartbeat(signal, source, heard, now_ms)
+    return refusal
 
 
 def suspicion(value: int, heard: Heard | None) -> str | None:
@@ -116,7 +119,7 @@ def suspicion(value: int, heard: Heard | None) -> str | None:
 
     It is obeyed all the same: a real order to come down must not wait for a doubt about units.
     """
-    if heard is None or not value or not heard.value:
+    if heard is None or not value or not heard.value or value == heard.value:
         return None
     small, large = sorted((abs(value), abs(heard.value)))
     if not 980 * small <= large <= 1_020 * small:
@@ -141,7 +144,7 @@ def shown(value: int, kind: Kind = Kind.CAP) -> str:
     if abs(value) < 10**15:
         scaled = f"{value / 1_000_000:,.3f}".rstrip("0").rstrip(".")
     else:  # a swapped word can be as large as a float32 gets
-        scaled = f"{'-' if value < 0 else ''}10^{len(str(abs(value))) - 7}"
+        scaled = f"{'-' if value < 0 else ''}10^{value.bit_length() * 3 // 10 - 6}"
     return f"{scaled} /MWh" if kind is Kind.PRICE else f"{scaled} MW"
 
 
@@ -162,7 +165,13 @@ def _out_of_band(
     low, high = (shown(limit, source.kind) for limit in limits)
     text = f"is {shown(value, source.kind)}, outside {low} to {high}"
 
-    fits = [guess for guess in _guesses(value) if limits[0] <= guess[1] <= limits[1]]
+    # So small a part of the band fits by chance: any float swapped is some float.
+    least = limits[1] // 1_000
+    fits = [
+        guess
+        for guess in _guesses(value)
+        if limits[0] <= guess[1] <= limits[1] and abs(guess[1]) >= least
+    ]
     if not fits:
         return Refusal(Code.OUT_OF_RANGE, text)
     code, likely, cause = min(fits, key=lambda guess: _distance(guess[1], heard))
@@ -172,7 +181,7 @@ def _out_of_band(
 def _guesses(value: int) -> Iterator[tuple[Code, int, str]]:
     """What the value may have been before something went wrong on the way, likeliest first."""
     if abs(value) >= 1_000:
-        yield Code.UNIT_ERROR, round(value / 1_000), "a unit error, 1,000 times too large"
+        yield Code.UNIT_ERROR, value // 1_000, "a unit error, 1,000 times too large"
     yield Code.UNIT_ERROR, value * 1_000, "a unit error, 1,000 times too small"
     for scale in SCALES:
         swapped = _swap_words(value, scale)
@@ -202,8 +211,6 @@ def _distance(guess: int, heard: Heard | None) -> float:
 
 def _out_of_validity(signal: Signal, wall_ms: int, rejecting: bool) -> Refusal | None:
     begins, ends = signal.valid_from_ms, signal.valid_to_ms
-    if begins is None and ends is None:
-        return None
     if rejecting:
         return Refusal(Code.CLOCK, "is timed by a wall clock that has jumped")
     if begins is not None and ends is not None and ends <= begins:
@@ -229,21 +236,19 @@ def _out_of_time(
     return None
 
 
-def _out_of_order(signal: Signal, source: SourceSettings, heard: Heard | None) -> Refusal | None:
-    if heard is None or heard.event_ms is None:
-        return None
-    if signal.event_ms < heard.event_ms:
-        return Refusal(
-            Code.OUT_OF_ORDER,
-            f"is {_seconds(heard.event_ms - signal.event_ms)} older than the one before",
-        )
+def _out_of_order(
+    signal: Signal, source: SourceSettings, heard: Heard, event_ms: int
+) -> Refusal | None:
+    if signal.event_ms < event_ms:
+        older = _seconds(event_ms - signal.event_ms)
+        return Refusal(Code.OUT_OF_ORDER, f"is {older} older than the one before")
     before, number = heard.sequence, signal.sequence
     # A heartbeat only has to move: many toggle between 0 and 1.
     if not source.heartbeat and before is not None and number is not None:
         if 0 < before - number <= OVERTAKEN:
             return Refusal(Code.OUT_OF_ORDER, f"is number {number}, after number {before}")
-    same = (heard.event_ms, heard.sequence, heard.value)
-    if (signal.event_ms, signal.sequence, signal.value) == same and signal.valid_from_ms is None:
+    is_same = signal.event_ms == event_ms and number == before and signal.value == heard.value
+    if is_same and signal.valid_from_ms is None:
         return Refusal(Code.REPEATED, "was here before")
     return None
 
@@ -251,8 +256,6 @@ def _out_of_order(signal: Signal, source: SourceSettings, heard: Heard | None) -
 def _without_heartbeat(
     signal: Signal, source: SourceSettings, heard: Heard | None, now_ms: int
 ) -> Refusal | None:
-    if not source.heartbeat:
-        return None
     if signal.sequence is None:
         return Refusal(Code.NO_HEARTBEAT, "came without the counter that proves its source alive")
     if heard is None or signal.sequence != heard.sequence:
