@@ -175,7 +175,7 @@ class Money:
     rig_residual_percent: Given = _figure("a rig's value at the end", 5, 0, 15, "% of its price")
     site_residual_percent: Given = _figure("the site's value at the end", 30, 0, 60, "% of cost")
     kept_percent: Given = _figure(
-        "coins kept as a reserve", 0, 0, 100, "% of coins", "the operator's decision"
+        "coins kept as a reserve", 20, 0, 100, "% of coins", "assumed: the owner decides"
     )
 
 
