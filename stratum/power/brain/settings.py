@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from stratum.power.brain.values import Kind
+from stratum.power.economics.tariff import Tariff
 
 SECOND = 1_000
 MINUTE = 60 * SECOND
@@ -116,4 +117,10 @@ class Settings:
     pool_fee_bp: int = 0
     stale_bp: int = 100  # rejected and stale, of work
 
+    # One wake and sleep: lost hash while it ramps, and its part of a power supply. Either money,
+    # or so many minutes of what the rig earns (assumed; 2 to 60 are defensible).
+    cycle_cost_micro: int | None = None
+    cycle_cost_minutes: int = 15
+
     tariffs: dict[str, int] = field(default_factory=dict)  # owner -> micro-units per MWh, now
+    tariff_plans: dict[str, Tariff] = field(default_factory=dict)  # by the hour; before the above

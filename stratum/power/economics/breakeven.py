@@ -67,8 +67,6 @@ def breakeven_j_per_th(
     return hashprice_per_ph_day * losses.kept / (_MWH * tariff_per_mwh * losses.overhead)
 
 
-def breakeven_hashprice(
-    tariff_per_mwh: float, j_per_th: float, losses: Losses = LOSSLESS
-) -> float:
+def breakeven_hashprice(tariff_per_mwh: float, j_per_th: float, losses: Losses = LOSSLESS) -> float:
     """Currency per PH/s and day below which this rig loses money at this tariff."""
     return tariff_per_mwh * losses.overhead * _MWH * j_per_th / losses.kept
