@@ -142,10 +142,10 @@ def filled(values: Floats, missing: tuple[int, ...]) -> Floats:
 
 
 def _by_month(values: Floats | Ints, month: Ints) -> Floats:
-    return np.bincount(month, weights=values, minlength=MONTHS)
+    return np.bincount(month, weights=values, minlength=MONTHS).astype(np.float64)
 
 
 def _by_month_and_band(values: Floats, month: Ints, bands: Bands) -> Floats:
     width = len(bands.rates)
     sums = np.bincount(month * width + bands.band, weights=values, minlength=MONTHS * width)
-    return sums.reshape(MONTHS, width)
+    return sums.astype(np.float64).reshape(MONTHS, width)

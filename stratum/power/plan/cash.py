@@ -56,7 +56,10 @@ def stack(years: tuple[Absorbed, ...], rates: Floats, missing: tuple[int, ...]) 
 
 @dataclass(frozen=True, slots=True)
 class Runs:
-    """What differs between runs. `weather` is [run, plan year]: which of the years; None: the mean."""
+    """What differs between runs.
+
+    `weather` is [run, plan year], a place among the years of surplus; None: their mean.
+    """
 
     course: Course
     surplus_scale: Floats  # [run, 1]

@@ -66,10 +66,14 @@ def heights(chain: Chain, when: Calendar) -> Floats:
 def subsidies_btc(chain: Chain, when: Calendar) -> Floats:
     """Mean subsidy of each month's blocks."""
     edges = heights(chain, when).tolist()
-    return np.array([mean_subsidy_btc(low, high) for low, high in zip(edges, edges[1:], strict=False)])
+    return np.array(
+        [mean_subsidy_btc(low, high) for low, high in zip(edges, edges[1:], strict=False)]
+    )
 
 
-def mean_subsidy_btc(low: float, high: float, halving_interval: int = MAIN.halving_interval) -> float:
+def mean_subsidy_btc(
+    low: float, high: float, halving_interval: int = MAIN.halving_interval
+) -> float:
     """Mean subsidy of the blocks between two heights, halvings weighed by block."""
     total, at = 0.0, low
     while at < high:

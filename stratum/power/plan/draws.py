@@ -74,16 +74,16 @@ def _log(given: Given) -> Given:
 
 def _given_log(percent: Given) -> Given:
     """The logarithm of the factor that a percentage a year is."""
-    value, low, high = (float(np.log1p(x / 100)) for x in (percent.value, percent.low, percent.high))
+    value, low, high = (
+        float(np.log1p(x / 100)) for x in (percent.value, percent.low, percent.high)
+    )
     return Given(value, percent.unit, percent.origin, low, high)
 
 
 def _growing(inputs: Inputs, when: Calendar) -> Floats:
     chain = inputs.chain
     years = when.years_from(chain.quoted)
-    return np.asarray(
-        chain.coin_price.value * (1 + chain.coin_growth_percent.value / 100) ** years
-    )
+    return np.asarray(chain.coin_price.value * (1 + chain.coin_growth_percent.value / 100) ** years)
 
 
 def _prices(inputs: Inputs, when: Calendar, trend: Floats, rng: np.random.Generator) -> Floats:

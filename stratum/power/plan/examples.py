@@ -149,7 +149,9 @@ _NUCLEAR: Rules = MappingProxyType(
 def _nuclear(rules: Rules, rng: np.random.Generator) -> Floats:
     winter = _winter(20)
     summer_load = rules["load of a summer day over the mean"].value
-    season = summer_load + (rules["load of a winter day over the mean"].value - summer_load) * winter
+    season = (
+        summer_load + (rules["load of a winter day over the mean"].value - summer_load) * winter
+    )
     # A cosine around 03:30, cut off below and above: a flat night and a flat day.
     hour = _local_hour(3.0)
     valley = (0.5 + 0.9 * np.cos(2 * np.pi * (hour - 3.5) / 24)).clip(0, 1)
@@ -269,7 +271,9 @@ def _wind(rules: Rules, rng: np.random.Generator) -> Floats:
     chance = _normal_share(level * sqrt(1 - swing * swing / 2) + swing * season)
     mean = rules["capacity factor before curtailment"].value
     output = rules["wind farms"].value * chance ** ((1 - mean) / mean)  # E[U^k] = 1/(1+k)
-    return np.asarray(np.maximum(output - _limit(output, rules["share that is curtailed"].value), 0.0))
+    return np.asarray(
+        np.maximum(output - _limit(output, rules["share that is curtailed"].value), 0.0)
+    )
 
 
 def _swing(ratio: float) -> float:

@@ -70,7 +70,9 @@ _JUNE_2026 = "bt-miners.com, 1 June 2026"
 class Chain:
     """The network and the coin, as they were on `quoted`, and where they may go from there."""
 
-    quoted: date = field(default=date(2026, 6, 1), metadata={"label": "figures of the network as of"})
+    quoted: date = field(
+        default=date(2026, 6, 1), metadata={"label": "figures of the network as of"}
+    )
     height: Given = _figure("block height", 951_924, 951_924, 951_924, "blocks", _JUNE_2026)
     block_interval_s: Given = _figure(
         "block interval", 600, 595, 600, "s", "the protocol's target; growth makes it a little less"

@@ -6,7 +6,6 @@ reader's system; a table wider than the screen scrolls inside its own box.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from html import escape
 from importlib.resources import files
@@ -42,6 +41,7 @@ def page(study: Study) -> str:
             "</head><body>",
             f"<header><h1>{escape(name)}</h1><p>{escape(_about(study))}</p></header>",
             f'<p class="answer {verdict}">{escape(wording.answer(study))}</p>',
+            f"<p>{escape(wording.earnings_in_words(study))}</p>",
             f"<p>{escape(wording.size_in_words(study))}</p>",
             _percentiles(study),
             _section("Fleets compared", _candidates(study), "In the middle case."),
@@ -262,5 +262,4 @@ def _method(study: Study) -> str:
         "Break-even tariff: all prices of the tariff are moved by one amount until the NPV is 0; "
         "the mean of what would be paid is shown.",
     )
-    assert math.isfinite(study.best.npv)
     return "<ul>" + "".join(f"<li>{escape(point)}</li>" for point in points) + "</ul>"

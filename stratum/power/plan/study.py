@@ -119,9 +119,7 @@ def study(question: Question) -> Study:
     best = ranked[0]
 
     runs = draws.draw(inputs, when, question.samples, question.seed, len(question.surplus))
-    drawn = cash(
-        inputs, best.fleet, best.years, when, runs, follows_price=question.follows_price
-    )
+    drawn = cash(inputs, best.fleet, best.years, when, runs, follows_price=question.follows_price)
     worth = npv(drawn.flow, inputs.money.discount_percent.value)
     break_even = break_even_tariffs(question, best, when, runs)
     largest, richest = _sizes(question, best.fleet, when)

@@ -11,6 +11,7 @@ Everything wrong with a file is told at once, by line.
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import math
 from collections.abc import Sequence
@@ -167,9 +168,7 @@ def _shortened(faults: list[Problem], name: str) -> list[Problem]:
 # -- order, step, gaps -------------------------------------------------------------------------
 
 
-def _in_order(
-    rows: list[_Row], name: str, notes: list[str], problems: list[Problem]
-) -> list[_Row]:
+def _in_order(rows: list[_Row], name: str, notes: list[str], problems: list[Problem]) -> list[_Row]:
     """Sorted, each moment once; a moment with two values is a problem."""
     ordered = sorted(rows, key=lambda row: (row.start_s, row.line))
     if ordered != rows:
@@ -283,3 +282,22 @@ def _is_clock_change(moment_s: int, *, autumn: bool) -> bool:
 
 def _show(moment_s: int) -> str:
     return f"{datetime.fromtimestamp(moment_s, UTC):%Y-%m-%d %H:%M}"
+
+
+def split_years(surplus: Surplus) -> tuple[Surplus, ...]:
+    """A history of several years as so many years of 365 days; what is left over is dropped.
+
+    A shorter one, or one whose step does not divide a day, stays whole.
+    """
+    steps = 365 * _DAY_S // surplus.step_s
+    count = len(surplus.mw) // steps
+    if count < 2 or _DAY_S % surplus.step_s:
+        return (surplus,)
+    return tuple(
+        dataclasses.replace(
+            surplus,
+            start_s=surplus.start_s + year * steps * surplus.step_s,
+            mw=surplus.mw[year * steps : (year + 1) * steps],
+        )
+        for year in range(count)
+    )

@@ -93,6 +93,19 @@ def answer(study: Study) -> str:
     )
 
 
+def earnings_in_words(study: Study) -> str:
+    """What power may cost where rigs and site are paid for already."""
+    made, code = study.best.cash, study.question.inputs.currency
+    first, last = (
+        number(float(made.revenue[0, part].sum() / max(made.site_mwh[0, part].sum(), 1e-9)), 1)
+        for part in (slice(0, 12), slice(-12, None))
+    )
+    return (
+        f"A MWh at the meter earns {first} {code} in the first year and {last} in the last: "
+        "what power and upkeep may cost where rigs and site are paid for already."
+    )
+
+
 def size_in_words(study: Study) -> str:
     """How large the fleet may be."""
     if study.largest_mw is None:
