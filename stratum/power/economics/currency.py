@@ -69,8 +69,12 @@ def minor_units(code: str) -> int:
 
 
 def show_amount(micro: int, code: str) -> str:
-    """`-1234.50 EUR` of millionths; rounded half away from zero to the code's minor unit."""
-    digits = MINOR_UNITS[code]
+    """`-1234.50 EUR` of millionths; rounded half away from zero to the code's minor unit.
+
+    Sentences of `decide` are made with it, which never stops over a word: a code that was not
+    checked gets two decimals.
+    """
+    digits = MINOR_UNITS.get(code, 2)
     unit: int = 10 ** (6 - digits)
     minor = (abs(micro) + unit // 2) // unit
     sign = "-" if micro < 0 and minor else ""

@@ -128,7 +128,8 @@ def civil(day: int) -> tuple[int, int, int]:
     """(year, month, day of month) of a day since 1970-01-01, Gregorian.
 
     Counted in years that begin on the 1st of March, so that the leap day comes last; 719,468
-    days lie between 0000-03-01 and 1970-01-01, 146,097 days make 400 years.
+    days lie between 0000-03-01 and 1970-01-01, 146,097 days make 400 years (Hinnant, "chrono-
+    compatible low-level date algorithms").
     """
     era, of_era = divmod(day + 719_468, 146_097)
     year = (of_era - of_era // 1_460 + of_era // 36_524 - of_era // 146_096) // 365
