@@ -204,9 +204,10 @@ def _prices(
 
 
 def _models(wish: PlanWish, problems: list[Problem]) -> tuple[ModelRow, ...]:
-    """The table of rigs: the file named, the one beside the config, the one of the source tree."""
-    root = Path(stratum.__file__).parent.parent
-    places = [wish.models] if wish.models else [Path(_MODELS), root / _MODELS]
+    """The table of rigs: the file named, else the one beside the config, else our own."""
+    package = Path(stratum.__file__).parent
+    own = (package / "power" / "economics" / "models.toml", package.parent / _MODELS)
+    places = [wish.models] if wish.models else [Path(_MODELS), *own]
     path = next((place for place in places if place.is_file()), None)
     if path is None:
         problems.append(Problem("--models", f"{places[0]} is no file", "name a table of rigs"))

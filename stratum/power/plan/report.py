@@ -90,7 +90,12 @@ def _table(head: Cells, rows: Iterable[Cells], numbers: Sequence[int], name: str
             for place, cell in enumerate(cells)
         )
 
-    body = "".join(f"<tr>{line(row, 'td')}</tr>" for row in rows)
+    def row(cells: Cells) -> str:
+        if len(cells) == 1:  # a heading between rows
+            return f'<tr class="part"><td colspan="{len(head)}">{escape(cells[0])}</td></tr>'
+        return f"<tr>{line(cells, 'td')}</tr>"
+
+    body = "".join(map(row, rows))
     return (
         f'<div class="wide"><table id="{name}"><thead><tr>{line(head, "th")}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>"
@@ -109,10 +114,10 @@ def _chart(figure: charts.Figure, name: str) -> str:
 
 def _percentiles(study: Study) -> str:
     rows = [
-        (row.label, *(wording.row_value(row, value) for value in row.values), row.unit)
+        (f"{row.label}, {row.unit}", *(wording.row_value(row, value) for value in row.values))
         for row in study.rows
     ]
-    table = _table(("", "P10", "P50", "P90", ""), rows, (1, 2, 3), "percentiles")
+    table = _table(("", "P10", "P50", "P90"), rows, (1, 2, 3), "percentiles")
     remark = (
         f"{study.question.samples:,} runs (seed {study.question.seed}): difficulty, coin price, "
         "year of surplus, failures and fees are drawn. P10: one run in ten lies below it, each "
@@ -219,7 +224,7 @@ def _inputs(study: Study) -> str:
 
 
 def _heading(title: str) -> list[Cells]:
-    return [(title.upper(), "", "", "", "")]
+    return [(title,)]
 
 
 def _given(label: str, given: Given) -> Cells:

@@ -14,16 +14,16 @@ _PREFIXES = ((1e9, " bn"), (1e6, " M"), (1e3, " k"))
 
 
 def number(value: float, digits: int | None = None) -> str:
-    """`12,300`, `0.036`; about four digits unless told how many decimals."""
+    """`12,300`, `0.036`; three or four digits unless told how many decimals."""
     if math.isnan(value):
         return "none"
     if math.isinf(value):
         return "never" if value > 0 else f"below {_MINUS}99"
     if digits is None:
         size = abs(value)
+        if 0 < size < 1:
+            return f"{value:.3g}".replace("-", _MINUS)
         digits = 0 if size >= 1000 or value == int(value) else 1 if size >= 100 else 2
-        if 0 < size < 0.1:
-            digits = 4
     return f"{value:,.{digits}f}".replace("-", _MINUS)
 
 
@@ -80,15 +80,15 @@ def answer(study: Study) -> str:
             f"are paid back after {back}; it stops being profitable at {limit} ({reach}), "
             f"and {chance}."
         )
+    others = ", the best of the fleets compared," if len(study.candidates) > 1 else ""
     if math.isnan(best.break_even):
-        end = "no tariff within reach makes it so"
+        end = "no tariff makes it profitable"
     else:
-        below = "the plant would have to pay for it" if best.break_even < 0 else "not above"
-        end = f"it would be profitable below {limit} ({reach}): {below}"
-        if best.break_even >= 0:
-            end = f"it stops being profitable at {limit} ({reach})"
+        end = f"it stops being profitable at {limit} ({reach})"
+        if best.break_even < 0:
+            end += ", so the plant would have to pay for it"
     return (
-        f"No: at {rate}, {what}, the best of the fleets compared, lose "
+        f"No: at {rate}, {what}{others} lose "
         f"{money(-best.npv, code)} (NPV of {years} years); {end}; {chance}."
     )
 
