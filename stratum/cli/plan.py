@@ -20,15 +20,13 @@ def plan(
     ],
     fleet: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE", help="rigs with counts, or models to compare (TOML) [five models]"
-        ),
+        typer.Option(metavar="FILE", help="rigs with counts, or models to compare [five models]"),
     ] = None,
     size: Annotated[
         str,
         typer.Option(
             metavar="SIZE",
-            help="of fleets without counts: part of the surplus, or 40MW [50%]",
+            help="where not counted: part of the surplus, or 40MW [50%]",
             show_default=False,
         ),
     ] = "50%",
@@ -36,17 +34,17 @@ def plan(
         str | None,
         typer.Option(
             metavar="PRICE",
-            help="per MWh, by time: 25,23:00-06:00=-5 (UTC) [the example's; 20 USD for a file]",
+            help="per MWh: 25 or 25,23:00-06:00=-5 [example's; file: 20]",
         ),
     ] = None,
     figures: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="figures of your own (config/plan.toml) [our own]"),
+        typer.Option(metavar="FILE", help="figures of your own, see config/plan.toml [ours]"),
     ] = None,
     currency: Annotated[
         str,
         typer.Option(
-            metavar="CODE", help="and its rate to the dollar: EUR=0.86 [USD]", show_default=False
+            metavar="CODE", help="and what a dollar is in it: EUR=0.86 [USD]", show_default=False
         ),
     ] = "USD",
     years: Annotated[int | None, typer.Option(metavar="N", help="to plan [5 years]")] = None,
@@ -54,7 +52,7 @@ def plan(
         str,
         typer.Option(
             metavar="NAME",
-            help="absorb: at any price; profit: sleep where it costs more than it earns [absorb]",
+            help="absorb at any price, or sleep for profit [absorb]",
             show_default=False,
         ),
     ] = "absorb",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -25,7 +25,7 @@ PERCENTILES = (10, 50, 90)
 _BISECTIONS = 40
 
 #: Sizes looked at for the best and the largest fleet that pays, each so many times the one before.
-_SIZES = 16
+_SIZES = 12
 
 #: Tariffs between which a break-even is looked for, either side of the tariff given, per MWh.
 _TARIFF_REACH = 2_000.0
@@ -45,6 +45,10 @@ class Question:
     follows_price: bool = False
     samples: int = 2000
     seed: int = 1
+    #: What fleets were found to take: most figures of a plan do not change it.
+    memory: dict[object, tuple[Absorbed, ...]] = field(
+        default_factory=dict, compare=False, repr=False
+    )
 
     @property
     def bands(self) -> Bands:
@@ -162,7 +166,18 @@ def judge(question: Question, fleet: Fleet, when: chain.Calendar) -> Verdict:
 def _take(question: Question, fleet: Fleet) -> tuple[tuple[Absorbed, ...], Years]:
     bands = question.bands
     site = question.inputs.site
-    absorbed = tuple(absorb(surplus, fleet, site, bands) for surplus in question.surplus)
+    matters = (site.overhead, site.reserve_percent, site.restore_s, site.min_off_s, site.idle_w)
+    key = (
+        question.surplus,
+        question.prices.text,  # a tariff that is moved as a whole keeps its bands
+        tuple((machine.watts, machine.count) for machine in fleet.machines),
+        tuple(figure.value for figure in matters),
+    )
+    if key not in question.memory:
+        question.memory[key] = tuple(
+            absorb(surplus, fleet, site, bands) for surplus in question.surplus
+        )
+    absorbed = question.memory[key]
     return absorbed, stack(absorbed, bands.rates, missing_months(question.surplus[0]))
 
 
@@ -225,7 +240,7 @@ def _sizes(
     if last == len(sizes) - 1:
         return sizes[-1], richest
     low, high = sizes[last], sizes[last + 1]
-    for _ in range(10):
+    for _ in range(8):
         middle = (low + high) / 2
         low, high = (middle, high) if worth(middle) > 0 else (low, middle)
     return low, richest

@@ -48,9 +48,12 @@ _DAY_S = 86_400
 _STEPS_S = (60, _DAY_S)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Surplus:
-    """Megawatts from `start_s` (UTC, seconds since 1970), one value each `step_s`."""
+    """Megawatts from `start_s` (UTC, seconds since 1970), one value each `step_s`.
+
+    Compared by identity: it is a key where results are remembered.
+    """
 
     name: str
     origin: str
@@ -101,8 +104,11 @@ def read_csv(text: str, name: str) -> Surplus:
 
 
 def _parse(text: str, name: str) -> tuple[list[_Row], list[Problem]]:
-    reader = csv.reader(io.StringIO(text.removeprefix("\ufeff")))
-    header = [cell.strip().lower() for cell in next(reader, [])]
+    try:
+        lines = list(csv.reader(io.StringIO(text.removeprefix("\ufeff"))))
+    except csv.Error as exc:
+        return [], [Problem(name, f"is no CSV: {exc}")]
+    header = [cell.strip().lower() for cell in lines[0]] if lines else []
     start, end, power = (_column(header, names) for names in (_TIMES, _ENDS, _POWERS))
     missing = [
         Problem(f"{name}:1", f"has no column {names[0]}", f"name one of {', '.join(names)}")
@@ -114,7 +120,7 @@ def _parse(text: str, name: str) -> tuple[list[_Row], list[Problem]]:
 
     rows: list[_Row] = []
     faults: list[Problem] = []
-    for line, cells in enumerate(reader, 2):
+    for line, cells in enumerate(lines[1:], 2):
         if not any(cell.strip() for cell in cells):
             continue
         try:

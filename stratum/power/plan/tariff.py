@@ -21,6 +21,7 @@ _MICRO = 1_000_000
 _WINDOW = re.compile(r"(\d{1,2}):(\d\d)-(\d{1,2}):(\d\d)=(.+)", re.ASCII)
 _EXAMPLE = "write it like 25, or 25,23:00-06:00=-5 (UTC)"
 _DAY_MINUTES = 1440
+_DAY_S = 86_400
 
 #: A price beyond it is a price per kWh, or in cents, or a slip of the finger.
 _MOST = 100_000.0
@@ -45,9 +46,11 @@ class Prices:
     def bands(self, times_s: Ints) -> Bands:
         if not self.tariff.windows:
             return Bands(np.array([self.rate.value]), np.zeros(len(times_s), np.int64))
-        costs = [self.tariff.cost_micro(1000 * second) or 0 for second in times_s.tolist()]
+        # Windows are the same every day: a day's worth of moments is asked, not a year's.
+        moments, place = np.unique(times_s % _DAY_S, return_inverse=True)
+        costs = [self.tariff.cost_micro(1000 * moment) or 0 for moment in moments.tolist()]
         rates, band = np.unique(np.array(costs, np.int64), return_inverse=True)
-        return Bands(rates / _MICRO, band)
+        return Bands(rates / _MICRO, band[place])
 
 
 def flat(rate: Given) -> Prices:
