@@ -25,9 +25,10 @@ from stratum.power.plan.examples import EXAMPLES, Example, synthesise
 from stratum.power.plan.fleet import Fleet, Machine, in_merit_order, mw_for_fraction, sized
 from stratum.power.plan.inputs import ASSUMED, USD, Given, Inputs, figures, in_currency
 from stratum.power.plan.report import page
-from stratum.power.plan.study import Question, Study, study
+from stratum.power.plan.study import Study, study
 from stratum.power.plan.surplus import Surplus, read_csv, split_years
 from stratum.power.plan.tariff import Prices, flat, parse
+from stratum.power.plan.verdict import Question
 
 #: Compared where no fleet is given: old and cheap to new and dear, by model of the table.
 CANDIDATES = (

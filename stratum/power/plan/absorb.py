@@ -47,14 +47,20 @@ class Absorbed:
     cycles: Floats  # [month, model], wakings of all rigs
 
 
-def absorb(surplus: Surplus, fleet: Fleet, site: Site, bands: Bands) -> Absorbed:
-    """One history against one fleet, scaled to a year where it covers more or less of one."""
+def absorb(
+    surplus: Surplus, fleet: Fleet, site: Site, bands: Bands, scale: float = 1.0
+) -> Absorbed:
+    """One history, each step of it so many times as rich, against one fleet.
+
+    Months count once, where the history covers more or less of them.
+    """
     step_h = surplus.step_s / 3600
     month = months_of(surplus)
     weight = _weights(surplus, month)
     shape = (MONTHS, len(fleet.machines), len(bands.rates))
 
-    left_mw = surplus.mw * (1 - site.reserve_percent.value / 100)
+    there_mw = surplus.mw * scale
+    left_mw = there_mw * (1 - site.reserve_percent.value / 100)
     taken_mw = np.zeros(len(surplus.mw))
     idle_rigs = np.zeros(len(surplus.mw))
     rig_mwh, cycles = np.zeros(shape), np.zeros(shape[:2])
@@ -77,7 +83,7 @@ def absorb(surplus: Surplus, fleet: Fleet, site: Site, bands: Bands) -> Absorbed
     power = fleet.rig_mw
     return Absorbed(
         taken_mw,
-        _by_month(surplus.mw * step_h * weight, month),
+        _by_month(there_mw * step_h * weight, month),
         rig_mwh,
         _by_month_and_band(idle_mw * step_h * weight, month, bands),
         _by_month((taken_mw > 0) * step_h * weight, month),

@@ -28,23 +28,36 @@ _IRR_LOW, _IRR_HIGH = -0.99, 10.0
 
 @dataclass(frozen=True, slots=True)
 class Years:
-    """Several years of surplus against one fleet: [year, month of the year, ...]."""
+    """Several years of surplus, poor to rich, against one fleet: [scale, year, 12 months, ...].
 
-    rig_mwh: Floats  # [year, 12, model, band]
-    idle_mwh: Floats  # [year, 12, band]
-    cycles: Floats  # [year, 12, model]
-    hours: Floats  # [year, 12]
-    surplus_mwh: Floats  # [year, 12]
+    A fleet takes less than a tenth more of a tenth more surplus; so it is reckoned at a few
+    scales, and between them by proportion.
+    """
+
+    scales: Floats  # [scale], rising
+    rig_mwh: Floats  # [scale, year, 12, model, band]
+    idle_mwh: Floats  # [scale, year, 12, band]
+    cycles: Floats  # [scale, year, 12, model]
+    hours: Floats  # [scale, year, 12]
+    surplus_mwh: Floats  # [scale, year, 12]
     rates: Floats  # [band]
 
 
-def stack(years: tuple[Absorbed, ...], rates: Floats, missing: tuple[int, ...]) -> Years:
+def stack(
+    scales: tuple[float, ...],
+    years: tuple[tuple[Absorbed, ...], ...],
+    rates: Floats,
+    missing: tuple[int, ...],
+) -> Years:
     """Months that the history does not have are given the mean of the others."""
 
     def whole(name: str) -> Floats:
-        return np.stack([filled(getattr(year, name), missing) for year in years])
+        return np.stack(
+            [np.stack([filled(getattr(year, name), missing) for year in row]) for row in years]
+        )
 
     return Years(
+        np.array(scales),
         whole("rig_mwh"),
         whole("idle_mwh"),
         whole("cycles"),
@@ -75,7 +88,8 @@ class Runs:
 class Cash:
     """What came of it, [run, month] unless it says otherwise. Costs are positive."""
 
-    site_mwh: Floats  # taken at the meter, idle rigs included
+    absorbed_mwh: Floats  # of the surplus, at the meter
+    site_mwh: Floats  # that and what sleeping rigs draw
     coins: Floats  # after stale work and pool fee
     revenue: Floats
     power: Floats
@@ -107,7 +121,7 @@ def cash(
     rate = years.rates + shift[:, :, None]  # [run, 1, band]
 
     up = 1 - runs.failures_percent / 100 * site.repair_days.value / 365
-    scale = (runs.surplus_scale * up.clip(0, 1))[:, :, None]
+    scale = up.clip(0, 1)[:, :, None]
     kept_work = (1 - site.stale_percent.value / 100) * (1 - site.pool_fee_percent.value / 100)
     zero = np.zeros((runs.count, when.months))
     rig_mwh, coins, power, upkeep = zero.copy(), zero.copy(), zero.copy(), zero.copy()
@@ -115,18 +129,18 @@ def cash(
         per_mwh = kept_work * btc_per_mwh(
             inputs.chain, when, runs.course, machine.efficiency_j_per_th
         )
-        energy = _picked(years.rig_mwh[:, :, place], when, runs) * scale  # [run, month, band]
+        energy = picked(years, years.rig_mwh[:, :, :, place], when, runs) * scale
         if follows_price:
             energy = energy * ((per_mwh * runs.course.price)[:, :, None] > kappa * rate)
         rig_mwh += energy.sum(axis=2)
         coins += energy.sum(axis=2) * per_mwh
         power += (energy * kappa * rate).sum(axis=2)
-        # A cycle is caused by the surplus's shape, not by its size: no scale here.
-        upkeep += _picked(years.cycles[:, :, place], when, runs) * site.cycle_cost.value
+        cycles = picked(years, years.cycles[:, :, :, place], when, runs)
+        upkeep += cycles * site.cycle_cost.value
         repairs = runs.failures_percent / 100 * site.repair_percent.value / 100
         upkeep += repairs * machine.price.value * machine.count / 12
 
-    idle_mwh = _picked(years.idle_mwh, when, runs)
+    idle_mwh = picked(years, years.idle_mwh, when, runs)
     power += (idle_mwh * rate).sum(axis=2)
     site_mw = fleet.rig_mw * kappa
     upkeep += money.opex.value * site_mw / 12
@@ -145,9 +159,9 @@ def cash(
     flow[:, 0] = -(rigs + building)
     flow[:, 1:] = profit - tax - replacement
     flow[:, -1] += left_over
-    site_mwh = rig_mwh * kappa + idle_mwh.sum(axis=2)
     return Cash(
-        site_mwh,
+        rig_mwh * kappa,
+        rig_mwh * kappa + idle_mwh.sum(axis=2),
         coins,
         revenue,
         power,
@@ -160,13 +174,21 @@ def cash(
     )
 
 
-def _picked(table: Floats, when: Calendar, runs: Runs) -> Floats:
-    """[year, 12, ...] as [run, month, ...]: each run's own weather, or the mean year."""
+def picked(years: Years, table: Floats, when: Calendar, runs: Runs) -> Floats:
+    """A table of `years` as [run, month, ...]: each run's own weather and scale, or the means."""
     month = np.array(when.month_of_year)
-    if runs.weather is None:
-        return np.asarray(table.mean(axis=0)[month][None, ...])
-    year = np.repeat(runs.weather, 12, axis=1)[:, : when.months]
-    return np.asarray(table[year, month[None, :]])
+
+    def at(scale: Ints) -> Floats:
+        if runs.weather is None:
+            return np.asarray(table.mean(axis=1)[:, month][scale])
+        year = np.repeat(runs.weather, 12, axis=1)[:, : when.months]
+        return np.asarray(table[scale[:, None], year, month[None, :]])
+
+    place = np.interp(runs.surplus_scale[:, 0], years.scales, np.arange(len(years.scales)))
+    below = np.floor(place).astype(np.int64)
+    above = np.minimum(below + 1, len(years.scales) - 1)
+    part = (place - below).reshape(-1, *[1] * (table.ndim - 2))
+    return at(below) * (1 - part) + at(above) * part
 
 
 def _replacements(rigs: float, life: int, residual: float, months: int) -> Floats:

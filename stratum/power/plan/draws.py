@@ -58,6 +58,16 @@ def draw(inputs: Inputs, when: Calendar, samples: int, seed: int, weather_years:
     )
 
 
+def scales(inputs: Inputs) -> tuple[float, ...]:
+    """Richness of a year at which absorption is reckoned: as far out again as P10 and P90.
+
+    Beyond them lies one run in a hundred, which is taken to be there.
+    """
+    given = inputs.site.surplus_year_percent
+    found = {2 * given.low - given.value, given.value, 2 * given.high - given.value}
+    return tuple(sorted(max(percent, 0.0) / 100 for percent in found))
+
+
 def _between(given: Given, rng: np.random.Generator, samples: int) -> Floats:
     """[samples, 1]: `low` is its P10, `value` its P50, `high` its P90."""
     z = rng.standard_normal((samples, 1)) / _Z90

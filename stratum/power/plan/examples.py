@@ -119,7 +119,9 @@ def _uniform(rng: np.random.Generator, given: Given) -> float:
 _NUCLEAR: Rules = MappingProxyType(
     {
         "units": certain(2, "units", "two VVER-1200, as at Ostrovets (BelTA)"),
-        "net power of a unit": _rule(1110, 1100, 1150, "MW", "net of its own use, IAEA PRIS"),
+        "net power of a unit": _rule(
+            1110, 1100, 1150, "MW", "1,194 MW (BelTA) less 7 % for its own use, assumed"
+        ),
         "mean load": _rule(
             4850, 4700, 5100, "MW", "17 TWh of the units are 40 % of consumption (news.by, 2026)"
         ),
@@ -316,7 +318,8 @@ EXAMPLES: Mapping[str, Example] = MappingProxyType(
                 "hydro-100-to-600",
                 "a river that spills from June to November, up to 600 MW",
                 _rule(24, 1, 200, "kg/MWh", _IPCC),
-                _rule(10, 0, 32, "USD/MWh", "assumed; miners in Ethiopia pay 32 (PANews)"),
+                _rule(10, 0, 32, "USD/MWh",
+                      "assumed; miners in Ethiopia pay 32 (Crypto-News-Flash)"),
                 _HYDRO,
                 _hydro,
             ),

@@ -181,8 +181,9 @@ class Money:
     )
 
 
-#: What a rig costs by its efficiency: (below so many J/TH, USD for one TH/s, low, high). The
-#: classes are those of Luxor's ASIC Price Index (hashrateindex.com); the prices are assumed.
+#: What a rig costs by its efficiency: (below so many J/TH, USD for one TH/s, low, high).
+#: Classes by J/TH as Luxor's ASIC Price Index has them (hashrateindex.com), with finer ones for
+#: newer rigs; the prices are assumed.
 RIG_PRICES = (
     (12.0, 22.0, 16.0, 28.0),
     (19.0, 14.0, 10.0, 18.0),
@@ -190,7 +191,7 @@ RIG_PRICES = (
     (38.0, 3.5, 2.0, 6.0),
     (float("inf"), 1.5, 0.5, 3.0),
 )
-_RIG_PRICE_ORIGIN = "assumed, by the classes of Luxor's ASIC Price Index"
+_RIG_PRICE_ORIGIN = "assumed by J/TH, in classes like those of Luxor's ASIC Price Index"
 
 
 @dataclass(frozen=True, slots=True)

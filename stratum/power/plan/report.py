@@ -17,7 +17,8 @@ from stratum.power.economics.hashprice import price_per_ph_day
 from stratum.power.plan import chain, charts, draws, wording
 from stratum.power.plan.examples import EXAMPLES
 from stratum.power.plan.inputs import Given, Inputs, figures
-from stratum.power.plan.study import Study, Verdict, mean_tariff
+from stratum.power.plan.study import Study
+from stratum.power.plan.verdict import Verdict, mean_tariff
 
 _TOOLS = {"displayModeBar": False, "responsive": True}
 
@@ -155,8 +156,8 @@ def _months(study: Study) -> str:
     runs = draws.middle(inputs, when)
     difficulty = chain.difficulty(inputs.chain, when, runs.course)[0]
     subsidies = chain.subsidies_btc(inputs.chain, when)
-    surplus = best.years.surplus_mwh.mean(axis=0)
-    hours = best.years.hours.mean(axis=0)
+    surplus = best.years.surplus_mwh[0].mean(axis=0)
+    hours = best.years.hours[0].mean(axis=0)
     total = made.flow[0].cumsum()
     rows = []
     for place, label in enumerate(when.labels):
@@ -167,7 +168,7 @@ def _months(study: Study) -> str:
             (
                 label,
                 wording.number(surplus[month], 0),
-                wording.number(made.site_mwh[0, place], 0),
+                wording.number(made.absorbed_mwh[0, place], 0),
                 wording.number(hours[month], 0),
                 wording.number(difficulty[place] / 1e12, 1),
                 wording.number(float(subsidies[place]), 4),
@@ -205,7 +206,7 @@ def _inputs(study: Study) -> str:
     rows.append(_given("tariff", question.prices.rate))
     if question.prices.tariff.windows:
         rows.append(("by time (UTC)", question.prices.text, "", "", question.prices.rate.origin))
-        rows.append(("mean of what is taken", wording.number(mean_tariff(study.best), 2), "",
+        rows.append(("mean of what is taken", wording.number(mean_tariff(study.best.years), 2), "",
                      question.prices.rate.unit, "from the above"))  # fmt: skip
     rows += _heading("Fleet")
     for verdict in study.candidates:

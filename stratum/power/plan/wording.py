@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 from stratum.power.plan.inputs import Given
-from stratum.power.plan.study import Row, Study, Verdict, mean_tariff
+from stratum.power.plan.study import Row, Study
+from stratum.power.plan.verdict import Verdict, mean_tariff
 
 #: Real minus and thin things: U+2212 lines up with digits, a hyphen does not.
 _MINUS = "\N{MINUS SIGN}"
@@ -67,7 +68,7 @@ def answer(study: Study) -> str:
     """Whether it is profitable, and at what tariff it stops being so, in one sentence."""
     best, code = study.best, study.question.inputs.currency
     years = study.question.inputs.years
-    rate = f"{number(mean_tariff(best), 1)} {code}/MWh"
+    rate = f"{number(mean_tariff(best.years), 1)} {code}/MWh"
     low, _, high = study.break_even
     reach = f"P10 to P90: {number(low, 1)} to {number(high, 1)}"
     limit = f"{number(best.break_even, 1)} {code}/MWh"

@@ -9,9 +9,9 @@ import numpy as np
 
 from stratum.power.plan.fleet import Fleet, Machine
 from stratum.power.plan.inputs import Chain, Given, Inputs, Money, Site, certain, figures
-from stratum.power.plan.study import Question
 from stratum.power.plan.surplus import Floats, Surplus
 from stratum.power.plan.tariff import flat
+from stratum.power.plan.verdict import Question
 
 #: 2025-01-01 00:00 UTC.
 NEW_YEAR_S = 1_735_689_600

@@ -24,7 +24,7 @@ INVESTED = 100 * 1000.0
 def made(inputs: Inputs, rate: float = 20.0, *, follows_price: bool = False) -> Cash:
     surplus = year_of(1.0)
     bands = Bands(np.array([rate]), np.zeros(len(surplus.mw), np.int64))
-    years = stack((absorb(surplus, fleet(), inputs.site, bands),), bands.rates, ())
+    years = stack((1.0,), ((absorb(surplus, fleet(), inputs.site, bands),),), bands.rates, ())
     when = calendar(inputs.first_month, inputs.months)
     return cash(inputs, fleet(), years, when, middle(inputs, when), follows_price=follows_price)
 

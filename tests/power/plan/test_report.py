@@ -14,8 +14,9 @@ from stratum.power.plan import charts, wording
 from stratum.power.plan.examples import EXAMPLES, synthesise
 from stratum.power.plan.inputs import Inputs, figures, in_currency
 from stratum.power.plan.report import page
-from stratum.power.plan.study import Question, Row, Study, study
+from stratum.power.plan.study import Row, Study, study
 from stratum.power.plan.tariff import flat, parse
+from stratum.power.plan.verdict import Question
 from tests.power.plan.question import fleet, question
 
 

@@ -11,8 +11,9 @@ from stratum.power.plan.chain import calendar
 from stratum.power.plan.draws import draw, middle
 from stratum.power.plan.examples import EXAMPLES, synthesise
 from stratum.power.plan.inputs import Chain, Inputs, Site
-from stratum.power.plan.study import Question, Study, break_even_tariffs, judge, study
+from stratum.power.plan.study import Study, study
 from stratum.power.plan.tariff import flat, parse
+from stratum.power.plan.verdict import Question, break_even_tariffs, judge
 from tests.power.plan.question import fleet, plain_inputs, plain_money, put, question, year_of
 
 
@@ -65,7 +66,7 @@ def test_each_run_has_a_break_even_of_its_own() -> None:
     when = calendar(asked.inputs.first_month, asked.inputs.months)
     best = judge(asked, asked.fleets[0], when)
     runs = draw(asked.inputs, when, 50, 3, 2)
-    found = break_even_tariffs(asked, best, when, runs)
+    found = break_even_tariffs(asked, best.fleet, best.years, when, runs)
     shift = (found - 0.0)[:, None]  # wind's tariff is 0
     made = cash(asked.inputs, best.fleet, best.years, when, runs, tariff_shift=shift)
     assert npv(made.flow, 10.0) == pytest.approx(np.zeros(50), abs=1e-4 * made.invested)
@@ -183,3 +184,23 @@ def test_the_middle_is_what_the_table_says() -> None:
     assert runs.course.price[0].tolist() == pytest.approx([73_300] * 60)
     assert runs.weather is None
     assert math.isclose(runs.surplus_scale[0, 0], 1.0)
+
+
+def test_a_richer_year_fills_no_fleet_beyond_its_own_power() -> None:
+    """A flat surplus far above the fleet: a rich year adds nothing, a poor one takes nothing."""
+    site = dataclasses.replace(
+        plain_inputs().site, surplus_year_percent=Site().surplus_year_percent
+    )
+    found = study(question(plain_inputs(site=site)))
+    absorbed = next(row for row in found.rows if row.label == "absorbed")
+    assert absorbed.values == pytest.approx((876, 876, 876))
+
+
+def test_between_its_scales_a_year_is_taken_in_proportion() -> None:
+    # As much surplus as the fleet takes: a poor year shows in full, a rich one not at all.
+    site = dataclasses.replace(
+        plain_inputs().site, surplus_year_percent=Site().surplus_year_percent
+    )
+    found = study(question(plain_inputs(site=site), surplus=(year_of(0.1),), samples=2000))
+    absorbed = next(row for row in found.rows if row.label == "absorbed")
+    assert absorbed.values == pytest.approx((0.85 * 876, 876, 876), rel=0.02)
