@@ -83,6 +83,12 @@ def test_where_the_plant_pays_for_every_mwh_taken_rigs_rank_by_watts() -> None:
     assert ranked(paid.look(), "S9 S21 S19") == ["S21", "S19", "S9"]
 
 
+def test_what_the_plant_pays_for_counts_without_a_coin_price() -> None:
+    two = Farm(fleet_of(rig("a", S21, "plant"), rig("b", S9, "guest")), settings_of(ABSORB), None)
+    two.tariff(-20, "guest")
+    assert ranked(two.look(), "a b") == ["b", "a"]
+
+
 def test_an_owner_who_is_paid_to_take_energy_runs_before_one_who_pays() -> None:
     two = Farm(fleet_of(rig("a", S21, "plant"), rig("b", S9, "guest")), settings_of(ABSORB, 1))
     two.tariff(-1, "guest")
@@ -348,6 +354,15 @@ def test_no_bad_price_ever_lowers_a_ceiling(
             difficulty=min(difficulty, MARKET.difficulty),
         )
         assert profit.run(7, 60_000).ceiling_w.tolist() == [1323, 3250, 3500]
+
+
+def test_a_price_that_comes_back_is_told() -> None:
+    profit = farm(PROFIT, 10)
+    market, profit.market = profit.market, None
+    profit.run(5)
+    profit.market = market
+    profit.run(5)
+    assert profit.codes() == ["price_missing", "price_believed"]
 
 
 # -- state -------------------------------------------------------------------------------------

@@ -128,7 +128,7 @@ def test_a_window_over_midnight_belongs_to_the_day_on_which_it_began() -> None:
 
 
 def test_the_first_window_that_fits_wins() -> None:
-    holiday = Window(0, from_day=day_number(2026, 12, 24), to_day=day_number(2026, 12, 27))
+    holiday = Window(0, days=(day_number(2026, 12, 24), day_number(2026, 12, 26)))
     winter = Window(70 * EUR, season=((11, 1), (3, 31)))
     weekend = Window(30 * EUR, weekdays=(5, 6))
     tariff = Tariff(50 * EUR, (holiday, winter, weekend))

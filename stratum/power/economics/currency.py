@@ -1,8 +1,8 @@
 """Which three letters are a currency, and how many decimals its amounts have.
 
 The list is ISO 4217 List One of 2024-06-25 as SIX Financial Information publishes it for ISO,
-with the amendments up to number 180 in force on 2026-01-01 (176: XCG for ANG; 177 and 178: ZWG,
-CUC withdrawn; 179: XAD; 180: BGN withdrawn). Codes without a minor unit (metals, bond units, SDR,
+with what changed until 2026-01-01: XCG for ANG, CUC withdrawn, XAD (amendment 179), BGN withdrawn
+(amendment 180). Codes without a minor unit (metals, bond units, SDR,
 tests) price nothing and are left out: XAU is no typing error of AUD that we wish to accept.
 """
 

@@ -15,8 +15,8 @@ from stratum.power.brain.settings import DAY, Objective, Settings
 from stratum.power.brain.state import RigState
 from stratum.power.brain.values import Flags, Ints
 from stratum.power.economics.blocks import MOST_PH_PER_MWH, PH_PER_GH_J
+from stratum.power.economics.ceilings import WHOLE_BP
 
-WHOLE_BP = 10_000
 HOURS_PER_DAY = 24
 MINUTES_PER_DAY = 1440
 SECONDS_PER_HOUR = 3600

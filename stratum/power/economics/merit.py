@@ -36,9 +36,9 @@ NOMINAL_MICRO_PER_EH = 400_000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Worth:
-    """One row a rig, for dispatch."""
+    """One row a rig, for dispatch, which only reads: the arrays are those of the state."""
 
-    merit: Ints  # micro-units per MWh; higher: shed later, woken sooner
+    merit: Ints  # micro-units per MWh where energy costs; higher: shed later, woken sooner
     ceiling_w: Ints  # nameplate watts; rated_w where price says nothing, 0 is sleep
     least_run_ms: Ints  # a wake for less time than this costs more than it earns
 
@@ -125,6 +125,8 @@ def worth(
     reasons: list[Reason] = []
     if doubt and doubt.code != state.seen.doubt:
         reasons.append(doubt)
+    if state.seen.doubt and not doubt:
+        reasons.append(Reason("price_believed", "the coin price is to be believed again"))
     if seen != state.seen or now_ms >= state.due_ms:
         state = replace(state, seen=seen, belief=belief)
         state = _made_anew(fleet, rigs, state, settings, now_ms, wall_ms, reasons)
@@ -151,12 +153,13 @@ def _made_anew(
     live = state.seen.live_price_micro
     cost = costs(fleet, settings, wall_ms, live)
     last_live = state.live_price_micro if live is None else live
-    ranked_at = costs(fleet, settings, wall_ms, last_live)
 
-    belief, rate = state.belief, NOMINAL_MICRO_PER_EH
-    cost_micro = np.zeros(len(fleet), np.int64)
+    ranked_at = cost if live == last_live else costs(fleet, settings, wall_ms, last_live)
+    belief = state.belief
     if belief is not None:
         rate, cost_micro = belief.micro_per_eh, ranked_at.micro
+    else:  # what is paid for taking energy is known without a coin
+        rate, cost_micro = NOMINAL_MICRO_PER_EH, np.minimum(ranked_at.micro, 0)
     made = figures(fleet, rigs, settings, net_micro_per_eh(rate, settings), cost_micro)
 
     unpriced = _unpriced(fleet, cost)

@@ -17,11 +17,10 @@ from decimal import Decimal
 from stratum.errors import ConfigError, Problem
 from stratum.power.brain.fleet import RigModel
 from stratum.power.economics.blocks import blocks_of
+from stratum.power.economics.reading import Reader, number_of
 
 Curve = tuple[tuple[int, int], ...]
 
-_MODEL_KEYS = ("name", "th_s", "watts", "idle_w", "curve", "source", "date")
-_IDLE_KEYS = ("watts", "source", "date")
 _DATE = re.compile(r"\d{4}-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?", re.ASCII)
 
 #: J/TH between a third of the best rig there is and ten of the first ASICs: outside, a unit is
@@ -73,23 +72,18 @@ def parse_models(text: str) -> tuple[ModelRow, ...]:
     """Read the table. Raises ConfigError with every problem, keys as `model[2].watts`."""
     try:
         # Decimal: 13.5 TH/s is 13,500 GH/s, and not a float's idea of it.
-        document = tomllib.loads(text, parse_float=Decimal)
+        document = Reader(tomllib.loads(text, parse_float=Decimal), "", [])
     except tomllib.TOMLDecodeError as exc:
         raise ConfigError([Problem("models", f"is no TOML: {exc}")]) from exc
 
-    problems: list[Problem] = []
-    _unknown_keys(document, ("idle", "model"), "", problems)
-    idle_w = _idle(document.get("idle"), problems)
-    tables = document.get("model")
-    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-        problems.append(Problem("model", "is no list of tables", "write [[model]] above each row"))
-        tables = []
-    found = [_row(table, f"model[{at}]", idle_w, problems) for at, table in enumerate(tables)]
-    rows = tuple(row for row in found if row is not None)
-    problems += _twice(tables)
-    if problems:
-        raise ConfigError(problems)
-    return rows
+    idle_w = _idle(document)
+    readers = document.tables("model")
+    rows = [_row(reader, idle_w) for reader in readers]
+    _complain_of_twins(readers)
+    document.close()
+    if document.problems:
+        raise ConfigError(document.problems)
+    return tuple(row for row in rows if row is not None)
 
 
 def overlay(rows: Sequence[ModelRow], measured: Mapping[str, Measured]) -> tuple[ModelRow, ...]:
@@ -122,139 +116,85 @@ def find(rows: Iterable[ModelRow], name: str) -> ModelRow:
     raise LookupError(f"no model is called {name[:60]!r}: {meant}")
 
 
-def _row(
-    table: Mapping[str, object], key: str, idle_w: int, problems: list[Problem]
-) -> ModelRow | None:
+def _idle(document: Reader) -> int:
+    """The watts that a row without its own is asleep at; they too have a source."""
+    table = document.value("idle")
+    if not isinstance(table, dict):
+        document.complain("idle", "is missing", "[idle] with watts, source and date")
+        return 0
+    reader = Reader(table, "idle", document.problems)
+    idle_w = reader.whole("watts", "watts")
+    reader.text("source")
+    _date(reader)
+    reader.close()
+    return idle_w
+
+
+def _row(reader: Reader, idle_w: int) -> ModelRow | None:
     """One row, or None and its problems."""
-    before = len(problems)
-    _unknown_keys(table, _MODEL_KEYS, f"{key}.", problems)
-    name = _text(table, "name", key, problems)
-    source = _text(table, "source", key, problems)
-    date = _date(table, key, problems)
-    watts = _positive(table, "watts", key, problems)
-    th_s = _positive(table, "th_s", key, problems)
-    if "idle_w" in table:
-        idle_w = _watts(table["idle_w"], f"{key}.idle_w", problems)
-    if watts and th_s and not _BEST_J_PER_TH <= watts / th_s <= _WORST_J_PER_TH:
+    before = len(reader.problems)
+    name, source, date = reader.text("name"), reader.text("source"), _date(reader)
+    watts, th_s = reader.number("watts", positive=True), reader.number("th_s", positive=True)
+    if reader.has("idle_w"):
+        idle_w = reader.whole("idle_w", "watts")
+    points = _points(reader, watts, th_s)
+    reader.close()
+    if len(reader.problems) > before:
+        return None
+
+    if not _BEST_J_PER_TH <= watts / th_s <= _WORST_J_PER_TH:
         fault = f"{watts} W for {th_s} TH/s is {watts / th_s:.4g} J/TH"
-        problems.append(Problem(f"{key}.watts", fault, "one of the two is in another unit"))
-    curve = _curve(table, watts, th_s, idle_w, key, problems)
-    return ModelRow(name, curve, idle_w, source, date) if len(problems) == before else None
-
-
-def _curve(
-    table: Mapping[str, object],
-    watts: Decimal,
-    th_s: Decimal,
-    idle_w: int,
-    key: str,
-    problems: list[Problem],
-) -> Curve:
-    points: list[tuple[Decimal, Decimal]] = [(watts, th_s)]
-    if "curve" in table:
-        points = _points(table["curve"])
-        if not points:
-            example = "as [[1800, 108], [3500, 200]]"
-            problems.append(Problem(f"{key}.curve", "is no list of [watts, TH/s]", example))
-            return ()
-        if watts and th_s and points[-1] != (watts, th_s):
-            fault = f"ends at {points[-1][0]} W, {points[-1][1]} TH/s"
-            problems.append(Problem(f"{key}.curve", fault, f"the row says {watts} W, {th_s} TH/s"))
-            return ()
-    if not all(w and h for w, h in points):
-        return ()
+        reader.complain("watts", fault, "one of the two is in another unit")
     curve = tuple((round(w), round(h * 1000)) for w, h in points)
     if curve[0][0] <= idle_w:
         fault = f"{curve[0][0]} W at work, {idle_w} W asleep"
-        problems.append(Problem(f"{key}.idle_w", fault, "give what it takes asleep"))
-        return ()
+        reader.complain("idle_w", fault, "give what it takes asleep")
+        return None
     try:
         blocks_of(curve, idle_w)
     except ValueError as exc:
-        problems.append(Problem(f"{key}.curve", str(exc), "watts and TH/s both rise"))
-    return curve
+        reader.complain("curve", str(exc), "watts and TH/s both rise")
+    return ModelRow(name, curve, idle_w, source, date) if len(reader.problems) == before else None
 
 
-def _points(value: object) -> list[tuple[Decimal, Decimal]]:
-    """The pairs of a curve; none where anything in it is no pair of positive numbers."""
-    if not isinstance(value, list):
-        return []
-    pairs = [tuple(_number(item) for item in pair) for pair in value if isinstance(pair, list)]
-    sound = [(pair[0], pair[1]) for pair in pairs if len(pair) == 2 and all(pair)]
-    return [(w, h) for w, h in sound if w and h] if len(sound) == len(value) else []
+def _points(reader: Reader, watts: Decimal, th_s: Decimal) -> list[tuple[Decimal, Decimal]]:
+    """Watts and TH/s of each level; without a curve the row's own."""
+    value = reader.value("curve")
+    if value is None:
+        return [(watts, th_s)]
+    points = _pairs(value)
+    if not points:
+        reader.complain("curve", "is no list of [watts, TH/s]", "as [[1800, 108], [3500, 200]]")
+    elif points[-1] != (watts, th_s):
+        ends = f"ends at {points[-1][0]} W, {points[-1][1]} TH/s"
+        reader.complain("curve", ends, f"the row says {watts} W, {th_s} TH/s")
+    return points
 
 
-def _idle(value: object, problems: list[Problem]) -> int:
-    if not isinstance(value, dict):
-        problems.append(Problem("idle", "is missing", "[idle] with watts, source and date"))
-        return 0
-    _unknown_keys(value, _IDLE_KEYS, "idle.", problems)
-    _text(value, "source", "idle", problems)
-    _date(value, "idle", problems)
-    return _watts(value.get("watts"), "idle.watts", problems)
+def _pairs(value: object) -> list[tuple[Decimal, Decimal]]:
+    """The levels of a curve; none where anything in it is no pair of numbers."""
+    pairs = []
+    for item in value if isinstance(value, list) else []:
+        numbers = [number_of(number) for number in item] if isinstance(item, list) else []
+        if len(numbers) != 2 or numbers[0] is None or numbers[1] is None:
+            return []
+        pairs.append((numbers[0], numbers[1]))
+    return pairs
 
 
-def _twice(tables: Sequence[Mapping[str, object]]) -> list[Problem]:
-    seen: dict[object, int] = {}
-    problems = []
-    for at, table in enumerate(tables):
-        name = table.get("name")
-        if not isinstance(name, str):
-            continue
-        if name in seen:
-            fault = f"{name!r} is model[{seen[name]}] already"
-            problems.append(Problem(f"model[{at}].name", fault))
-        seen.setdefault(name, at)
-    return problems
-
-
-def _unknown_keys(
-    table: Mapping[str, object], known: Sequence[str], path: str, problems: list[Problem]
-) -> None:
-    for key in table:
-        if key not in known:
-            close = difflib.get_close_matches(key[:60], known, n=1)
-            meant = f"did you mean {close[0]}?" if close else f"known here: {', '.join(known)}"
-            problems.append(Problem(f"{path}{key[:60]}", "is no known key", meant))
-
-
-def _text(table: Mapping[str, object], key: str, path: str, problems: list[Problem]) -> str:
-    value = table.get(key)
-    if isinstance(value, str) and value.strip():
-        return value
-    fault = "is missing" if value is None else f"is {value!r}, no text"
-    problems.append(Problem(f"{path}.{key}", fault))
+def _date(reader: Reader) -> str:
+    value = reader.value("date")
+    date = "" if value is None else str(value)  # TOML's own dates too
+    if _DATE.fullmatch(date):
+        return date
+    fault = "is missing" if value is None else f"is {date[:20]!r}"
+    reader.complain("date", fault, 'when it was read, as "2026-11"')
     return ""
 
 
-def _date(table: Mapping[str, object], path: str, problems: list[Problem]) -> str:
-    value = str(table.get("date", ""))  # TOML's own dates too
-    if _DATE.fullmatch(value):
-        return value
-    fault = f"is {value!r}" if value else "is missing"
-    problems.append(Problem(f"{path}.date", fault, 'when it was read, as "2026-11"'))
-    return ""
-
-
-def _positive(table: Mapping[str, object], key: str, path: str, problems: list[Problem]) -> Decimal:
-    number = _number(table.get(key))
-    if number is None:
-        fault = f"is {table[key]}" if key in table else "is missing"
-        problems.append(Problem(f"{path}.{key}", fault, "a number above 0"))
-    return number or Decimal(0)
-
-
-def _watts(value: object, path: str, problems: list[Problem]) -> int:
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-        return value
-    fault = "is missing" if value is None else f"is {value}"
-    problems.append(Problem(path, fault, "whole watts, 0 or more"))
-    return 0
-
-
-def _number(value: object) -> Decimal | None:
-    """Above 0 and finite, or None."""
-    if isinstance(value, bool) or not isinstance(value, int | Decimal):
-        return None
-    number = Decimal(value)
-    return number if number.is_finite() and number > 0 else None
+def _complain_of_twins(readers: Sequence[Reader]) -> None:
+    first: dict[str, int] = {}
+    for at, reader in enumerate(readers):
+        name = reader.value("name")
+        if isinstance(name, str) and first.setdefault(name, at) != at:
+            reader.complain("name", f"{name!r} is model[{first[name]}] already")

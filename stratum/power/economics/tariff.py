@@ -65,7 +65,7 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A rate at certain times. Ends of times and of days are exclusive, of seasons inclusive.
+    """A rate at certain times. The last minute is exclusive, last days are inclusive.
 
     `from_minute` above `to_minute` goes over midnight, and weekdays, season and days then mean
     the day on which it began: Friday 22 to 6 ends on Saturday morning. A season is (month, day)
@@ -77,8 +77,7 @@ class Window:
     to_minute: int = DAY_MINUTES
     weekdays: tuple[int, ...] = EVERY_DAY
     season: tuple[tuple[int, int], tuple[int, int]] | None = None
-    from_day: int | None = None  # days since 1970-01-01
-    to_day: int | None = None
+    days: tuple[int, int] | None = None  # days since 1970-01-01
 
     def __post_init__(self) -> None:
         if not (0 <= self.from_minute < DAY_MINUTES and 0 < self.to_minute <= DAY_MINUTES):
@@ -96,9 +95,7 @@ class Window:
     def _on(self, day: int) -> bool:
         if (day + _THURSDAY) % 7 not in self.weekdays:
             return False
-        if self.from_day is not None and day < self.from_day:
-            return False
-        if self.to_day is not None and day >= self.to_day:
+        if self.days is not None and not self.days[0] <= day <= self.days[1]:
             return False
         return self.season is None or _in_season(civil(day)[1:], *self.season)
 
