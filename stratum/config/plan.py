@@ -31,8 +31,8 @@ _Group = TypeVar("_Group", Chain, Site, Money)
 
 _MOST_YEARS = 30
 
-#: Figures that may be below 0; a negative one elsewhere is a slip.
-_SIGNED = {"difficulty_growth_percent", "coin_growth_percent"}
+#: Figures that may be below 0, though nothing loses all it has; elsewhere that is a slip.
+_LOWEST = {"difficulty_growth_percent": -99.0, "coin_growth_percent": -99.0}
 
 #: What a rate of loss or a share can not exceed.
 _SHARES = {
@@ -81,7 +81,7 @@ def _read_group(table: Table, group: _Group, path: Path) -> _Group:
 
 def _figure(name: str, given: Given, path: Path) -> Callable[[object], Given]:
     """A converter for one figure: a number, or a table of value, low, high and origin."""
-    lowest = float("-inf") if name in _SIGNED else 0.0
+    lowest = _LOWEST.get(name, 0.0)
     check = _number(lowest, 100.0 if name in _SHARES else float("inf"), name in _POSITIVE)
     origin = f"the file {path}"
 
@@ -104,12 +104,10 @@ def _figure(name: str, given: Given, path: Path) -> Callable[[object], Given]:
 
 
 def _number(lowest: float, highest: float, above: bool) -> Callable[[object], float]:
-    finite = values.number(-1e300)
+    read = values.number(lowest, above=above)
 
     def convert(value: object) -> float:
-        number = finite(value)
-        if number < lowest or (above and number == 0):
-            raise Fault(f"is {shown(value)}, too low", f"write {'more than' if above else ''} 0")
+        number = read(value)
         if number > highest:
             raise Fault(f"is {shown(value)}, too high", f"write {highest:g} at most")
         return number

@@ -63,11 +63,13 @@ def test_every_mistake_is_named_by_its_key(tmp_path: Path) -> None:
         tmp_path,
         'first_month = "soon"\nyears = 0\nyaers = 3\n'
         '[chain]\ncoin_price = 0\nquoted = "today"\ncoin_growth_percent = -20\n'
+        'difficulty_growth_percent = -100\nfees_btc = "much"\n'
         "[site]\noverhead = { value = 1.1, low = 1.2, high = 1.3 }\nidle_w = -1\n"
         "[money]\ntax_percent = 120\nhall = { price = 3 }\nopex = { low = 3 }\n",
     )
     assert set(found) == {
         "first_month", "years", "yaers", "chain.coin_price", "chain.quoted",
+        "chain.difficulty_growth_percent", "chain.fees_btc",
         "site.overhead", "site.idle_w", "money.tax_percent", "money.hall", "money.opex",
     }  # fmt: skip
     assert found["site.overhead"] == "is 1.1 in a range of 1.2 to 1.3"
