@@ -97,9 +97,8 @@ class Rigs:
         self.boot_ms: Ints = np.full(count, LONG_AGO)  # up again then
         self.wakes: Ints = np.zeros(count, np.int64)  # from sleep, by command: wear
 
-        self._own_drift = rng.normal(0.0, OWN_DRIFT, count)
-        self._drift_ms = LONG_AGO
-        self._drift: Floats = np.ones(count)
+        self._own_drift: Floats = rng.normal(0.0, OWN_DRIFT, count)
+        self._wander(now_ms)
         self._answers: list[tuple[Ints, Ints, Ints, Ints]] = []  # due, command, rig, outcome
         self.power_w: Floats = self._power()
 
@@ -141,7 +140,7 @@ class Rigs:
         noise = self._rng.normal(0.0, OWN_DRIFT, len(self.fleet))
         self._own_drift = keep * self._own_drift + np.sqrt(1.0 - keep * keep) * noise
         hall = HALL_DRIFT * np.sin(2.0 * np.pi * now_ms / DAY)
-        self._drift = 1.0 + np.clip(hall + self._own_drift, -MOST_DRIFT, MOST_DRIFT)
+        self._drift: Floats = 1.0 + np.clip(hall + self._own_drift, -MOST_DRIFT, MOST_DRIFT)
 
     def _line(self, rigs: Ints, goal_w: Floats, begin_ms: Ints, ramp_ms: Ints) -> None:
         """From where they are to `goal_w`; what was to come next is forgotten."""
@@ -194,13 +193,12 @@ class Rigs:
         rig, now = commands.rig, self.now_ms
         rung = self._rungs[self.fleet.firmware[rig], commands.rung]
         sleeps = commands.power_w <= 0
-        gone = self.dead[rig] | (self.dark_ms[rig] > now) | (self.boot_ms[rig] > now)
-        by_api = rung <= Rung.POWER_LIMIT
-
-        self._switch(rig, sleeps, rung)
+        switched = self._switch(rig, sleeps, rung)
         self._park(rig, sleeps, rung)
 
-        hears = by_api & ~gone & ~self.cut[rig]
+        by_api = (rung <= Rung.POWER_LIMIT) & ~switched
+        gone = self.dead | self.cut | (self.dark_ms > now) | (self.boot_ms > now)
+        hears = by_api & ~gone[rig]
         lost = self._rng.integers(0, 10_000, len(rig)) < self._of("deaf_bp", rig)
         lies = self.liar[rig] & (commands.power_w < self.goal_w[rig])
         self.told_w[rig[hears]] = commands.power_w[hears]
@@ -209,7 +207,7 @@ class Rigs:
 
         answer = np.maximum(now, np.where(by_api, self.hung_ms[rig], now))
         answer = answer + self._draw("answer_ms", rig)
-        unheard = by_api & (gone | self.cut[rig])
+        unheard = by_api & gone[rig]
         outcome = np.where(unheard, UNREACHABLE, SENT)
         due = np.where(unheard, now + UNREACHABLE_MS, answer)
         self._answers.append((due, commands.number, rig, outcome))
@@ -239,14 +237,21 @@ class Rigs:
         self.order_w[rigs] = power_w
         self.order_ms[rigs] = np.minimum(self.order_ms[rigs], hanging + dead)
 
-    def _switch(self, rig: Ints, sleeps: Flags, rung: Ints) -> None:
-        """Outlets: off at once and whatever the firmware says; any order to run closes them."""
-        self.cut[rig[sleeps & (rung == Rung.OUTLET)]] = True
-        closed = rig[~sleeps & self.cut[rig]]
+    def _switch(self, rig: Ints, sleeps: Flags, rung: Ints) -> Flags:
+        """Outlets: off at once, whatever the firmware says; any order to run closes an open one.
+
+        Which of the commands were a matter of the outlet.
+        """
+        opens = sleeps & (rung == Rung.OUTLET)
+        closes = ~sleeps & self.cut[rig]
+        self.cut[rig[opens]] = True
+        closed = rig[closes]
         if len(closed):
             self.cut[closed] = False
             self.wakes[closed] += 1
             self.boot(closed, np.full(len(closed), self.now_ms), forget=True)
+        switched: Flags = opens | closes
+        return switched
 
     def _park(self, rig: Ints, sleeps: Flags, rung: Ints) -> None:
         """No session for it: no shares here. Only an ESP-Miner saves power by that (§4)."""
