@@ -19,7 +19,7 @@ from stratum.power.twin.firmware import (
     WHATSMINER,
     Behaviour,
 )
-from tests.power.farm import FULL_W, Farm, order
+from tests.power.twin_farm import FULL_W, Farm, order
 
 ALL = [0, 1, 2, 3]
 SLEEP, WAKE = 0, FULL_W

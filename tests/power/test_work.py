@@ -8,7 +8,7 @@ import pytest
 from stratum.power.twin.firmware import LUXOS, LUXOS_TARGET
 from stratum.power.twin.rigs import Rigs
 from stratum.power.twin.work import MILLI_DIFFICULTY, Work
-from tests.power.farm import Farm, fleet_of, order
+from tests.power.twin_farm import Farm, fleet_of, order
 
 SHOWN = np.ones(400, np.bool_)
 

@@ -9,7 +9,7 @@ from stratum.power.brain.commands import Commands
 from stratum.power.twin.faults import Ailment, Hang, Meter, NoWork, Silence
 from stratum.power.twin.firmware import BRAIINS, LUXOS, STOCK, WHATSMINER
 from stratum.power.twin.world import POLL_MS, Twin
-from tests.power.farm import FULL_W, Farm, fleet_of, order
+from tests.power.twin_farm import FULL_W, Farm, fleet_of, order
 
 HOUR = 3_600
 
