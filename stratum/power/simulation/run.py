@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import resource
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from time import perf_counter
 from typing import Protocol, TypeVar
 
@@ -21,6 +21,7 @@ from stratum.power.brain.settings import Settings
 from stratum.power.brain.values import Inputs, Ints
 from stratum.power.simulation.feed import Feed
 from stratum.power.simulation.scenario import Absence, Scenario
+from stratum.power.twin.rigs import MOST_DRIFT
 from stratum.power.twin.world import Twin
 
 SECOND = 1_000
@@ -100,10 +101,10 @@ class Run:
     events: tuple[Event, ...]
     alarms: dict[str, int]  # code of a reason: seconds in which it was given as an alarm
     energy_wh: int  # by the site's register
+    asleep_w: int  # what the farm draws at most with every rig asleep
     wall_s: float
     decide_s: float
     memory_mb: float
-    meta: dict[str, str] = field(default_factory=dict)
 
     @property
     def speed(self) -> float:
@@ -176,6 +177,7 @@ def run(
         events=tuple(log.events),
         alarms=log.alarms,
         energy_wh=int(twin.meters[0].energy_wh),
+        asleep_w=round(float(twin.rigs.idle_w.sum()) * (1.0 + MOST_DRIFT)),
         wall_s=perf_counter() - began,
         decide_s=decide_s,
         memory_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
