@@ -11,8 +11,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from stratum.power.brain.balance import MeterView
 from stratum.power.brain.commands import Reason
+from stratum.power.brain.estimator import MeterView
 from stratum.power.brain.fleet import Feeder, Firmware, Fleet, Owner, Rig, RigModel
 from stratum.power.brain.settings import Settings
 from stratum.power.brain.state import NEVER, RigState, Status
@@ -159,7 +159,7 @@ class Yard:
         )
         self.outcome, self.outlets = Results(), OutletReadings()
         power_w = self.meter_sign * (int(self.real_w.sum()) + self.base_w)
-        meters = (MeterView(0, power_w, 1_000, True),) if self.meters else ()
+        meters = (MeterView(0, power_w, self.now_ms, True),) if self.meters else ()
         self.seen = verify(
             self.rigs, self.state, inputs, self.settings, self.fleet, meters, owed_w=self.owed_w
         )

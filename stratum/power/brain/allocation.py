@@ -25,7 +25,7 @@ from stratum.power.brain.fleet import Fleet, Label
 from stratum.power.brain.pacing import inrush_room, wake_slots, within_inrush
 from stratum.power.brain.ranking import Ranking
 from stratum.power.brain.settings import Settings
-from stratum.power.brain.state import RigState, Status
+from stratum.power.brain.state import RigState, Status, one_of
 from stratum.power.brain.trim import TrimGroup, retrim, trims
 from stratum.power.brain.values import Flags, Ints
 
@@ -33,7 +33,7 @@ FULL_BP = 10_000
 MIDDLE_BP = 5_000
 
 #: What a shed can be ordered from; what was ordered asleep already is the ladder's.
-SHEDDABLE = (Status.UNKNOWN, Status.RUNNING, Status.WAKING, Status.DEAD)
+SHEDDABLE = one_of(Status.UNKNOWN, Status.RUNNING, Status.WAKING, Status.DEAD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +174,7 @@ class Allocator:
         if need_w <= 0:
             return 0
         task, rigs = self.task, self.rigs
-        able = rigs.managed & np.isin(rigs.status, SHEDDABLE) & (self.draft.wanted_w != 0)
+        able = rigs.managed & SHEDDABLE[rigs.status] & (self.draft.wanted_w != 0)
         if task.is_emergency:  # foreign load is fought only here and for caps (with_protected)
             able |= rigs.managed & (rigs.status == Status.FOREIGN)
         if mine is not None:

@@ -21,11 +21,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from stratum.power.brain.commands import Level, Reason
+from stratum.power.brain.estimator import MeterView
 from stratum.power.brain.fleet import Fleet
 from stratum.power.brain.settings import Settings
-from stratum.power.brain.state import NEVER, RigState, Status
+from stratum.power.brain.state import NEVER, RigState, Status, one_of
 from stratum.power.brain.values import UNKNOWN_W, Flags, Ints
-from stratum.power.brain.witnesses import one_of
 
 #: Class 0.5 S, what settlement meters are: a change smaller than this is not seen.
 METER_CLASS_BP = 50
@@ -43,16 +43,6 @@ BASE_SHIFT = 4  # each calm second moves the base by a sixteenth
 
 _DOUBTED = one_of(Status.UNKNOWN, Status.UNRESPONSIVE, Status.FOREIGN)
 _MOVING = ~one_of(Status.RUNNING, Status.SHED, Status.DEAD)
-
-
-@dataclass(frozen=True, slots=True)
-class MeterView:
-    """One feeder's meter now; `power_w` None where it does not answer."""
-
-    feeder: int
-    power_w: int | None
-    age_ms: int
-    fresh: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -96,8 +96,9 @@ def decide(state: State, inputs: Inputs, settings: Settings, fleet: Fleet) -> De
     turned = allocate(tick, facts, state.rotation)
 
     commands = tick.draft.commands(state.next_command)
-    send(commands, tick.draft, facts.load, settings, inputs.now_ms)
     memory = facts.memory
+    learned = memory.verification.learned
+    send(commands, tick.draft, facts.load, learned, settings, inputs.now_ms)
     return Decision(
         state=State(
             rigs=rigs,
@@ -209,6 +210,7 @@ def picture(tick: Allocator, facts: Facts, goal: Aim) -> Picture:
         tick.task.now_ms,
         tick.room_w(),
         ramp_up_w(tick.settings, tick.fleet),
+        facts.memory.verification.learned,
     )
     return Picture(
         target_w=order.target_w,

@@ -21,14 +21,24 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stratum.power.brain.balance import MeterView
 from stratum.power.brain.fleet import Fleet
 from stratum.power.brain.settings import MeterSettings, Settings
-from stratum.power.brain.state import RigState, Status
+from stratum.power.brain.state import RigState, Status, one_of
 from stratum.power.brain.values import UNKNOWN_W, Inputs, Ints, MeterReading, Quality
 
 SMOOTHING = 8  # samples: a meter of 0.5 % noise leaves 0.1 % in the smoothed bias
 FULL_BP = 10_000
+_OBEYS = one_of(Status.RUNNING, Status.SHEDDING, Status.SHED, Status.WAKING)
+
+
+@dataclass(frozen=True, slots=True)
+class MeterView:
+    """One feeder's meter now. `true_ms` is when, monotonic, its last sample was true."""
+
+    feeder: int
+    power_w: int | None
+    true_ms: int
+    fresh: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +83,8 @@ def read_meters(
         if (sample := latest.get(row)) is not None:
             kept = MeterMemory(sample.power_w, sample_time(sample, meter, inputs), kept.bias_w)
         memory[meter.feeder] = kept
-        age_ms = inputs.now_ms - kept.true_ms
-        fresh = kept.power_w is not None and age_ms <= meter.max_age_ms
-        views[row] = MeterView(row, kept.power_w, age_ms, fresh)
+        fresh = kept.power_w is not None and inputs.now_ms - kept.true_ms <= meter.max_age_ms
+        views[row] = MeterView(row, kept.power_w, kept.true_ms, fresh)
     return memory, views
 
 
@@ -86,23 +95,42 @@ def sample_time(reading: MeterReading, meter: MeterSettings, inputs: Inputs) -> 
 
 
 def predicted_w(rigs: RigState, fleet: Fleet, at_ms: int, assumed_w: Ints) -> Ints:
-    """What each rig takes at a time, by its last command and its firmware's course."""
-    waking = rigs.from_w <= rigs.asleep_w(fleet)
-    sleeping = rigs.ordered_w == 0
-    dead_ms = np.where(
-        sleeping, fleet.down_dead_ms, np.where(waking, fleet.up_dead_ms, fleet.trim_dead_ms)
-    )
-    ramp_ms = np.where(
-        sleeping, fleet.down_ramp_ms, np.where(waking, fleet.up_ramp_ms, fleet.trim_ramp_ms)
-    )
+    """What each rig takes at a time, by its last command and its firmware's course.
+
+    Only rigs on their way are worked out: what nobody ordered, or does not obey, has no course, and
+    what has arrived takes what it is counted at.
+    """
+    on_way = (rigs.ordered_ms > at_ms - slowest_ms(fleet)) & (rigs.from_w != UNKNOWN_W)
+    rows = np.flatnonzero(on_way & _OBEYS[rigs.status])
+    sleeping = rigs.ordered_w[rows] == 0
+    waking = rigs.from_w[rows] <= rigs.asleep_w(fleet)[rows]
+
+    def course(down: Ints, up: Ints, trim: Ints) -> Ints:
+        return np.where(sleeping, down[rows], np.where(waking, up[rows], trim[rows]))
+
+    dead_ms = course(fleet.down_dead_ms, fleet.up_dead_ms, fleet.trim_dead_ms)
+    ramp_ms = course(fleet.down_ramp_ms, fleet.up_ramp_ms, fleet.trim_ramp_ms)
     ramp_ms = np.maximum(ramp_ms, 1)
-    since_ms = np.clip(at_ms - rigs.ordered_ms - dead_ms, 0, ramp_ms)
-    course_w = rigs.from_w + (assumed_w - rigs.from_w) * since_ms // ramp_ms
-    # What nobody ordered, or does not obey, has no course.
-    steady = (rigs.from_w == UNKNOWN_W) | np.isin(
-        rigs.status, (Status.UNKNOWN, Status.UNRESPONSIVE, Status.FOREIGN, Status.DEAD)
+    since_ms = np.clip(at_ms - rigs.ordered_ms[rows] - dead_ms, 0, ramp_ms)
+    from_w, course_w = rigs.from_w[rows], assumed_w.copy()
+    course_w[rows] = from_w + (assumed_w[rows] - from_w) * since_ms // ramp_ms
+    return course_w
+
+
+def slowest_ms(fleet: Fleet) -> int:
+    """The longest that any course of this fleet takes."""
+    kinds = fleet.firmwares
+    return max(
+        (
+            max(
+                kind.down_dead_ms + kind.down_ramp_ms,
+                kind.up_dead_ms + kind.up_ramp_ms,
+                kind.trim_dead_ms + kind.trim_ramp_ms,
+            )
+            for kind in kinds
+        ),
+        default=0,
     )
-    return np.where(steady, assumed_w, course_w)
 
 
 class Load:
@@ -148,12 +176,11 @@ def estimate(
     ahead_w = int(load.predicted_by_feeder(load.now_ms + horizon_ms)[feeder])
 
     if view is not None and view.fresh and view.power_w is not None:
-        true_ms = load.now_ms - view.age_ms
-        bias_w = view.power_w - int(load.predicted_by_feeder(true_ms)[feeder])
+        bias_w = view.power_w - int(load.predicted_by_feeder(view.true_ms)[feeder])
         known_w = bias_w if memory.bias_w is None else memory.bias_w
         smooth_w = known_w + (bias_w - known_w) // SMOOTHING
         counted_w = max(bias_w, smooth_w)
-        memory = MeterMemory(view.power_w, true_ms, smooth_w)
+        memory = MeterMemory(view.power_w, view.true_ms, smooth_w)
         return Estimate(view.power_w, "meter", assumed_w + counted_w, ahead_w + counted_w), memory
 
     told_w = int(load.devices_by_feeder()[feeder])

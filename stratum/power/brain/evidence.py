@@ -14,10 +14,11 @@ from enum import IntEnum
 import numpy as np
 
 from stratum.power.brain import balance, learning, witnesses
-from stratum.power.brain.balance import Balance, MeterView
+from stratum.power.brain.balance import Balance
+from stratum.power.brain.estimator import MeterView
 from stratum.power.brain.fleet import Fleet
 from stratum.power.brain.settings import MINUTE, Settings
-from stratum.power.brain.state import RigState, Status
+from stratum.power.brain.state import RigState, Status, one_of
 from stratum.power.brain.values import UNKNOWN_W, Flags, Ints
 from stratum.power.brain.witnesses import GroupVerdict, Work
 
@@ -25,7 +26,7 @@ from stratum.power.brain.witnesses import GroupVerdict, Work
 WITNESS_LOST_MS = MINUTE
 
 
-_SHOULD_RUN = witnesses.one_of(Status.RUNNING, Status.WAKING, Status.DEAD)
+_SHOULD_RUN = one_of(Status.RUNNING, Status.WAKING, Status.DEAD)
 
 
 class Evidence(IntEnum):

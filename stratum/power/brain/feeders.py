@@ -13,8 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from stratum.power.brain.balance import MeterView
-from stratum.power.brain.estimator import Estimate, Load, MeterMemory, estimate
+from stratum.power.brain.estimator import Estimate, Load, MeterMemory, MeterView, estimate
 from stratum.power.brain.fleet import Fleet
 from stratum.power.brain.values import Flags, Ints
 

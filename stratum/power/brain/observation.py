@@ -73,7 +73,7 @@ def observe(
         fleet.total_w,
         clock.reject_wall_timed,
         load_w=load_w,
-        load_ms=None if site is None or not site.fresh else now_ms - site.age_ms,
+        load_ms=None if site is None or not site.fresh else site.true_ms,
         cleared=orders.cleared,
     )
 

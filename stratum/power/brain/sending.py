@@ -5,11 +5,19 @@ from __future__ import annotations
 from stratum.power.brain.commands import Commands
 from stratum.power.brain.draft import Draft
 from stratum.power.brain.estimator import Load, predicted_w
+from stratum.power.brain.learning import Learned
 from stratum.power.brain.settings import HOUR, Settings
 from stratum.power.brain.state import HOURS, Status
 
 
-def send(commands: Commands, draft: Draft, load: Load, settings: Settings, now_ms: int) -> None:
+def send(
+    commands: Commands,
+    draft: Draft,
+    load: Load,
+    learned: Learned,
+    settings: Settings,
+    now_ms: int,
+) -> None:
     """Write the tick's orders into the rigs' arrays. A repeat is no new order: its rig keeps its
     time, its verdict and its place on the ladder."""
     new = ~draft.repeats[commands.rig]
@@ -29,11 +37,12 @@ def send(commands: Commands, draft: Draft, load: Load, settings: Settings, now_m
     rigs.tries[rows] = 0
 
     margin_ms = settings.verify_margin_ms
+    down_ms, up_ms = (learned.settle_ms(fleet, down=is_down) for is_down in (True, False))
     rigs.status[slept] = Status.SHEDDING
     rigs.off_ms[slept] = now_ms
-    rigs.due_ms[slept] = now_ms + (fleet.down_dead_ms + fleet.down_ramp_ms)[slept] + margin_ms
+    rigs.due_ms[slept] = now_ms + down_ms[slept] + margin_ms
     rigs.status[woken] = Status.WAKING
     rigs.on_ms[woken] = now_ms
-    rigs.due_ms[woken] = now_ms + (fleet.up_dead_ms + fleet.up_ramp_ms)[woken] + margin_ms
+    rigs.due_ms[woken] = now_ms + up_ms[woken] + margin_ms
     rigs.due_ms[trimmed] = now_ms + (fleet.trim_dead_ms + fleet.trim_ramp_ms)[trimmed] + margin_ms
     rigs.cycles[now_ms // HOUR % HOURS, woken] += 1

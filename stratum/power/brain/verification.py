@@ -22,14 +22,15 @@ import numpy as np
 
 from stratum.power.brain import balance as balances
 from stratum.power.brain import escalation, learning, witnesses
-from stratum.power.brain.balance import Balance, MeterView
+from stratum.power.brain.balance import Balance
 from stratum.power.brain.commands import Level, Reason
 from stratum.power.brain.escalation import Attempts, Retries
+from stratum.power.brain.estimator import MeterView
 from stratum.power.brain.evidence import Heard, Weighed, weigh
 from stratum.power.brain.fleet import Fleet
 from stratum.power.brain.learning import Calm, Learned
-from stratum.power.brain.settings import MINUTE, Settings
-from stratum.power.brain.state import NEVER, RigState, Status
+from stratum.power.brain.settings import HOUR, MINUTE, Settings
+from stratum.power.brain.state import HOURS, NEVER, RigState, Status
 from stratum.power.brain.values import (
     OUTCOMES,
     Flags,
@@ -263,6 +264,7 @@ class _Look:
 
         woke = became(Status.FOREIGN)
         rigs.on_ms[woke] = now_ms
+        rigs.cycles[now_ms // HOUR % HOURS, woke] += 1  # it wears, whoever did it
         self.tell("foreign", woke, "slept, and runs without an order of ours", alarm)
         lost = became(Status.UNKNOWN)
         self.tell("silent", lost, "neither answers nor works", Level.WARNING)
@@ -309,7 +311,7 @@ class _Look:
         self.reasons += reasons
         balance, calms = self._learn_models(balance, meters, present, apart)
         is_storm = self._storm()
-        retries = self._retry(owed_w if is_storm else None)
+        retries = self._retry(owed_w, is_storm)
 
         foreign = np.flatnonzero(rigs.status == Status.FOREIGN)
         disobedient = rigs.status == Status.UNRESPONSIVE
@@ -389,7 +391,7 @@ class _Look:
             self.reasons.append(Reason("storm_over", "devices answer again"))
         return is_storm
 
-    def _retry(self, owed_w: int | None) -> Retries:
+    def _retry(self, owed_w: int | None, is_storm: bool) -> Retries:
         """Attempts whose time has come; in a storm only for as much load as is owed."""
         rigs, fleet, settings = self.rigs, self.fleet, self.settings
         act_ms = self.attempts.act_ms
@@ -397,7 +399,7 @@ class _Look:
         down = (rigs.status == Status.UNRESPONSIVE) & (rigs.ordered_w == 0) & rigs.managed
         # Where only the meter is too coarse to confirm it, trying again proves nothing.
         rows = np.flatnonzero(down & ~self.weighed.unproven & ~escalation.is_left(rigs, fleet))
-        if owed_w is not None:
+        if is_storm and owed_w is not None:
             worst_w = rigs.worst_w(fleet)[rows]
             rows = rows[np.cumsum(worst_w) - worst_w < owed_w]
         rows = rows[is_time[rows]]
@@ -410,7 +412,7 @@ class _Look:
 
         up = is_time & (rigs.status == Status.DEAD) & (rigs.ordered_w > 0) & rigs.managed
         up &= ~rigs.locked & (rigs.tries < len(settings.retry_ms))
-        if self.state.is_storm or not up.any():
+        if is_storm or not up.any():
             return shed
         up_ms = self.learned.settle_ms(fleet, down=False)
         woken = escalation.wake_again(

@@ -26,7 +26,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from stratum.power.brain.fleet import Fleet
-from stratum.power.brain.state import NEVER, RigState, Status
+from stratum.power.brain.state import NEVER, RigState, Status, one_of
 from stratum.power.brain.values import UNKNOWN_W, DeviceReadings, Flags, Ints, WorkReadings
 
 #: The window: sigma of one rig at 12 shares a minute is 29 %, of a hundred 2.9 %.
@@ -52,13 +52,6 @@ QUIET_INTERVALS = 20
 #: Between two shares of a rig whose difficulty is not known yet (`reference/power.md` §7.4: 6 to
 #: 20 a minute), and the bounds of what is believed once it is.
 INTERVAL_MS, INTERVAL_LEAST_MS, INTERVAL_MOST_MS = 10_000, 1_000, 600_000
-
-
-def one_of(*statuses: Status) -> Flags:
-    """A table to be indexed by status: a tenth of what `np.isin` costs on ten thousand rigs."""
-    table = np.zeros(len(Status), np.bool_)
-    table[list(statuses)] = True
-    return table
 
 
 _MAY_WORK = ~one_of(Status.SHED, Status.SHEDDING)
