@@ -121,6 +121,24 @@ def test_rig_without_levels_runs_full_whatever_level_it_is_told() -> None:
     assert running(Farm((LUXOS,) * 4).after(30, order(ALL, 2_000)))
 
 
+@pytest.mark.parametrize("kind", [STOCK, BRAIINS], ids=lambda kind: kind.name)
+def test_order_to_run_that_is_repeated_makes_no_rig_faster(kind: Firmware) -> None:
+    farm = Farm((kind,) * 20, seed=9)
+    farm.after(70, order(range(20), SLEEP)).after(11 * 60)
+    for second in range(60):
+        farm.after(1, order(range(20), WAKE, first=20 * (second + 1)))
+    assert max(farm.watts) < 0.6 * FULL_W
+    assert farm.twin.rigs.wakes.tolist() == [1] * 20
+
+
+def test_order_to_sleep_that_is_repeated_changes_nothing() -> None:
+    once, often = Farm((LUXOS,) * 8), Farm((LUXOS,) * 8)
+    once.after(1, order(range(8), SLEEP)).after(59)
+    for second in range(60):
+        often.after(1, order(range(8), SLEEP, first=8 * second))
+    assert once.watts == often.watts
+
+
 def test_stream_of_new_levels_is_obeyed_late_and_never_starved() -> None:
     farm = Farm((LUXOS_TARGET,) * 4)
     for step in range(30):

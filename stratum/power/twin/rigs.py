@@ -154,20 +154,35 @@ class Rigs:
         self._line(rigs, self.next_w[rigs], self.next_ms[rigs], self.next_ramp_ms[rigs])
 
     def _begin_orders(self, rigs: Ints) -> None:
-        at, goal = self.order_ms[rigs], self.order_w[rigs]
+        at_ms, order_w = self.order_ms[rigs], self.order_w[rigs]
         self.order_ms[rigs] = FAR
-        sleeps = goal <= 0
-        wakes = ~sleeps & self.asleep[rigs]
-        self.wakes[rigs[wakes]] += 1
-        cold = wakes & (at - self.asleep_ms[rigs] > COOL_MS)
+        sleeps, slept = order_w <= 0, self.asleep[rigs]
+        falls, wakes, stays_on = sleeps & ~slept, ~sleeps & slept, ~sleeps & ~slept
+        self._fall(rigs[falls], at_ms[falls])
+        self._rise(rigs[wakes], order_w[wakes], at_ms[wakes])
+        self._trim(rigs[stays_on], order_w[stays_on], at_ms[stays_on])
 
-        down, up = self._draw("down_ramp_ms", rigs), self._draw("up_ramp_ms", rigs)
-        ramp = np.where(sleeps, down, np.where(wakes, up, self._draw("trim_ramp_ms", rigs)))
-        self.asleep[rigs] = sleeps
-        self.asleep_ms[rigs[sleeps]] = at[sleeps]
-        goal = np.where(sleeps, self.idle_w[rigs], np.minimum(goal, self.full_w[rigs]))
-        self._line(rigs, goal, at, ramp)
-        self._preheat(rigs[cold], goal[cold], at[cold])
+    def _fall(self, rigs: Ints, at_ms: Ints) -> None:
+        self.asleep[rigs] = True
+        self.asleep_ms[rigs] = at_ms
+        self._line(rigs, self.idle_w[rigs], at_ms, self._draw("down_ramp_ms", rigs))
+
+    def _rise(self, rigs: Ints, goal_w: Floats, at_ms: Ints) -> None:
+        self.wakes[rigs] += 1
+        self.asleep[rigs] = False
+        self._line(rigs, goal_w, at_ms, self._draw("up_ramp_ms", rigs))
+        cold = at_ms - self.asleep_ms[rigs] > COOL_MS
+        self._preheat(rigs[cold], goal_w[cold], at_ms[cold])
+
+    def _trim(self, rigs: Ints, goal_w: Floats, at_ms: Ints) -> None:
+        """Another level. It shortens no boot, no preheat and no rise; the same one is no news."""
+        waits = self.next_ms[rigs] < FAR
+        self.next_w[rigs[waits]] = goal_w[waits]
+        new = ~waits & (np.abs(goal_w - self.goal_w[rigs]) >= 1.0)
+        rigs, goal_w, at_ms = rigs[new], goal_w[new], at_ms[new]
+        left_ms = np.where(self.goal_w[rigs] > self.from_w[rigs], self.end_ms[rigs] - at_ms, 0)
+        ramp_ms = np.maximum(self._draw("trim_ramp_ms", rigs), left_ms)
+        self._line(rigs, goal_w, at_ms, ramp_ms)
 
     def _preheat(self, rigs: Ints, goal_w: Floats, at_ms: Ints) -> None:
         """Those that warm up first hold a part of full before they rise."""
@@ -224,7 +239,7 @@ class Rigs:
         return np.where(commands.power_w <= 0, limited, aimed)
 
     def _order(self, rigs: Ints, power_w: Floats) -> None:
-        hanging = np.maximum(self.now_ms, self.hung_ms[rigs])
+        hangs = self.hung_ms[rigs] > self.now_ms
         dead = np.where(
             power_w <= 0,
             self._draw("down_dead_ms", rigs),
@@ -234,8 +249,9 @@ class Rigs:
                 self._draw("trim_dead_ms", rigs),
             ),
         )
+        heard_ms = np.where(hangs, self.hung_ms[rigs], self.now_ms) + dead
         self.order_w[rigs] = power_w
-        self.order_ms[rigs] = np.minimum(self.order_ms[rigs], hanging + dead)
+        self.order_ms[rigs] = np.where(hangs, heard_ms, np.minimum(self.order_ms[rigs], heard_ms))
 
     def _switch(self, rig: Ints, sleeps: Flags, rung: Ints) -> Flags:
         """Outlets: off at once, whatever the firmware says; any order to run closes an open one.
