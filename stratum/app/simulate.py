@@ -41,6 +41,8 @@ class Wish:
 def simulate(wish: Wish) -> None:
     """Run it, show it, and write the page where one is wanted."""
     scenario = wished(wish)
+    if wish.out is not None:
+        wish.out.touch()  # a path that can't be written fails now, not after an hour
     with _progress(scenario) as progress:
         done = run(scenario, decide, State.fresh, seed=wish.seed, progress=progress)
     judged = score(done)
@@ -130,6 +132,8 @@ def _console() -> Console:
 def _progress(scenario: Scenario) -> Iterator[Callable[[int], None]]:
     """A bar while a terminal waits; a pipe or a log file sees nothing of it."""
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    silent = not console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=silent) as bar:
         task = bar.add_task(scenario.name, total=scenario.seconds)
         yield lambda seconds: bar.update(task, completed=seconds)

@@ -47,7 +47,8 @@ HALF_GONE = (Outage(THEN, DAY),)
 
 
 def _plant(name: str, title: str) -> Scenario:
-    return Scenario(name, title, surplus=name, hours=24.0)
+    """A day that begins in the evening, so that the night is in one piece."""
+    return Scenario(name, title, surplus=name, hours=24.0, start_hour=18)
 
 
 def _fault(name: str, title: str, fault: Fault, *, surplus: str = "flat") -> Scenario:

@@ -41,11 +41,14 @@ class Farm:
     feeder_cap_bp: int | None = None  # of what hangs under each feeder
 
     def fleet(self, rigs: int) -> Fleet:
-        """`rigs` of them, dealt out over the feeders and owners like cards."""
-        dealt = [self._deal(row) for row in range(rigs)]
+        """`rigs` of them: feeder by feeder, owners dealt out like cards."""
+        dealt = self._deal(rigs)
+        under = [row * FEEDERS // rigs for row in range(rigs)]
         feeders = [Feeder("site")]
         for row in range(FEEDERS):
-            share = sum(model.rated_w for model, _ in dealt[row::FEEDERS])
+            share = sum(
+                model.rated_w for (model, _), at in zip(dealt, under, strict=True) if at == row
+            )
             cap = None if self.feeder_cap_bp is None else share * self.feeder_cap_bp // 10_000
             feeders.append(Feeder(f"feeder-{row + 1}", "site", cap))
         contracted = [
@@ -58,7 +61,7 @@ class Farm:
                     id=f"rig-{row:05}",
                     model=model.name,
                     firmware=kind.name,
-                    feeder=f"feeder-{row % FEEDERS + 1}",
+                    feeder=f"feeder-{under[row] + 1}",
                     owner=OWNERS[row % len(OWNERS)],
                 )
                 for row, (model, kind) in enumerate(dealt)
@@ -69,10 +72,20 @@ class Farm:
             [Owner(name, watts) for name, watts in zip(OWNERS, contracted, strict=True)],
         )
 
-    def _deal(self, row: int) -> tuple[RigModel, Firmware]:
-        """The trim group is spread evenly: rig k is in it where k·trim crosses a whole number."""
-        if (row + 1) * self.trim_bp // 10_000 > row * self.trim_bp // 10_000:
-            return S21, firmware.LUXOS_TARGET
+    def _deal(self, rigs: int) -> list[tuple[RigModel, Firmware]]:
+        """One after the other; the next joins the trim group whenever that is behind its part."""
+        dealt: list[tuple[RigModel, Firmware]] = []
+        trim_w = total_w = 0
+        for row in range(rigs):
+            if trim_w * 10_000 < self.trim_bp * (total_w + S21.rated_w):
+                dealt.append((S21, firmware.LUXOS_TARGET))
+                trim_w += S21.rated_w
+            else:
+                dealt.append(self._other(row))
+            total_w += dealt[-1][0].rated_w
+        return dealt
+
+    def _other(self, row: int) -> tuple[RigModel, Firmware]:
         model = (S21, S19J_PRO, S19_XP)[row % 3]
         if self.mix is Mix.FAST:
             return model, firmware.LUXOS

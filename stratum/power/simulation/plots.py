@@ -168,6 +168,7 @@ def rigs_chart(run: Run) -> Chart:
         "overlaying": "y",
         "side": "right",
         "showgrid": False,
+        "tickmode": "auto",
         "rangemode": "tozero",
         "title": {"text": "commands a second"},
     }
@@ -195,6 +196,7 @@ def _chart(run: Run, data: Sequence[Chart], unit: str) -> Chart:
         "layout": {
             "paper_bgcolor": "rgba(0,0,0,0)",
             "plot_bgcolor": "rgba(0,0,0,0)",
+            "modebar": {"bgcolor": "rgba(0,0,0,0)"},
             "margin": {"t": 10, "r": 60, "b": 40, "l": 60},
             "hovermode": "x unified" if len(data) > 1 else "closest",
             "legend": {"orientation": "h", "y": 1.12},

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import resource
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from time import perf_counter
+from dataclasses import dataclass
+from time import process_time
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -21,6 +21,7 @@ from stratum.power.brain.settings import Settings
 from stratum.power.brain.values import Inputs, Ints
 from stratum.power.simulation.feed import Feed
 from stratum.power.simulation.scenario import Absence, Scenario
+from stratum.power.twin.rigs import MOST_DRIFT
 from stratum.power.twin.world import Twin
 
 SECOND = 1_000
@@ -100,15 +101,15 @@ class Run:
     events: tuple[Event, ...]
     alarms: dict[str, int]  # code of a reason: seconds in which it was given as an alarm
     energy_wh: int  # by the site's register
-    wall_s: float
-    decide_s: float
+    asleep_w: int  # what the farm draws at most with every rig asleep
+    cpu_s: float  # of this process: what others do on the machine is not counted
+    decide_s: float  # of that, within `decide`
     memory_mb: float
-    meta: dict[str, str] = field(default_factory=dict)
 
     @property
     def speed(self) -> float:
-        """Times real time."""
-        return self.scenario.seconds / self.wall_s if self.wall_s else float("inf")
+        """Times real time, on one core."""
+        return self.scenario.seconds / self.cpu_s if self.cpu_s else float("inf")
 
 
 def run(
@@ -125,7 +126,7 @@ def run(
     `progress` is told the seconds done, once a simulated minute; `watch` sees each second with the
     twin's truth, for tests that ask what a score can't.
     """
-    began = perf_counter()
+    began = process_time()
     fleet = scenario.farm.fleet(scenario.rigs)
     settings = scenario.made_settings(fleet)
     feeds = scenario.feeds(fleet, seed)
@@ -154,9 +155,9 @@ def run(
             if absence.forgets:
                 state = fresh(fleet, settings)
         else:
-            before = perf_counter()
+            before = process_time()
             decided = decide(state, inputs, settings, fleet)
-            took = perf_counter() - before
+            took = process_time() - before
             decide_s += took
             state, commands = decided.state, decided.commands
             _record_thought(trace, second, decided, took)
@@ -176,7 +177,8 @@ def run(
         events=tuple(log.events),
         alarms=log.alarms,
         energy_wh=int(twin.meters[0].energy_wh),
-        wall_s=perf_counter() - began,
+        asleep_w=round(float(twin.rigs.idle_w.sum()) * (1.0 + MOST_DRIFT)),
+        cpu_s=process_time() - began,
         decide_s=decide_s,
         memory_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     )

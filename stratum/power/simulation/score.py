@@ -81,7 +81,7 @@ def score(run: Run) -> Score:
     windows = _rms_windows(minutes, WINDOW)
     over = np.maximum(power - np.maximum(surplus, asleep_floor(run)), 0)
     missed = np.maximum(wanted - power, 0)
-    days = run.scenario.hours / DAY_HOURS
+    days = max(run.scenario.hours / DAY_HOURS, 1.0)  # an hour's cycles may be all of a day's
     cycles = run.wakes / days
     cap_w = run.settings.cap_w
     return Score(
@@ -115,8 +115,8 @@ def target_of(run: Run) -> Ints:
 
 
 def asleep_floor(run: Run) -> int:
-    """What the farm draws with every rig asleep: no controller gets below it."""
-    return max(run.settings.floor_w, int(run.fleet.idle_w.sum()))
+    """No controller gets below what the farm draws with every rig asleep."""
+    return max(run.settings.floor_w, run.asleep_w)
 
 
 def sheds(wanted_w: Ints, power_w: Ints, fleet_w: int) -> tuple[Shed, ...]:

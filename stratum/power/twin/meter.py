@@ -19,7 +19,7 @@ NOISE = 0.001
 #: §7.4: at most 2 s.
 DELAY_MS = 1_000
 
-_MS_PER_HOUR = 3_600_000.0
+_MS_PER_HOUR = 3_600_000
 
 
 class Meter:
@@ -38,7 +38,7 @@ class Meter:
     ) -> None:
         self.feeder = feeder
         self.ailment = Ailment.WELL
-        self.energy_wh = float(register_wh)  # true, with its fraction
+        self._watt_ms = register_wh * _MS_PER_HOUR  # an integer: sums of floats would lose some
         self._rng = rng
         self._serial = serial
         self._noise = noise
@@ -47,17 +47,22 @@ class Meter:
         self._under_way: deque[tuple[int, MeterReading]] = deque()
         self._shown: MeterReading | None = None  # the last that was sampled in good health
 
+    @property
+    def energy_wh(self) -> float:
+        """What truly flowed, with its fraction."""
+        return self._watt_ms / _MS_PER_HOUR
+
     def sample(
         self, power_w: float, mean_w: float, took_ms: int, now_ms: int, wall_ms: int
     ) -> None:
         """Time went on: `mean_w` flowed for `took_ms`, and `power_w` flows now."""
-        self.energy_wh += mean_w * took_ms / _MS_PER_HOUR
+        self._watt_ms += round(mean_w * took_ms)
         if self.ailment is Ailment.DEAD:
             self._under_way.clear()
             return
 
         shown_w = round(power_w * (1.0 + self._noise * self._rng.standard_normal()))
-        register = int(self.energy_wh)
+        register = self._watt_ms // _MS_PER_HOUR
         if self.ailment is Ailment.FROZEN and self._shown is not None:
             shown_w, register = self._shown.power_w or 0, self._shown.energy_wh or 0
         elif self.ailment is Ailment.FLIPPED:

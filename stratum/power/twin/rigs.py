@@ -97,9 +97,8 @@ class Rigs:
         self.boot_ms: Ints = np.full(count, LONG_AGO)  # up again then
         self.wakes: Ints = np.zeros(count, np.int64)  # from sleep, by command: wear
 
-        self._own_drift = rng.normal(0.0, OWN_DRIFT, count)
-        self._drift_ms = LONG_AGO
-        self._drift: Floats = np.ones(count)
+        self._own_drift: Floats = rng.normal(0.0, OWN_DRIFT, count)
+        self._wander(now_ms)
         self._answers: list[tuple[Ints, Ints, Ints, Ints]] = []  # due, command, rig, outcome
         self.power_w: Floats = self._power()
 
@@ -141,7 +140,7 @@ class Rigs:
         noise = self._rng.normal(0.0, OWN_DRIFT, len(self.fleet))
         self._own_drift = keep * self._own_drift + np.sqrt(1.0 - keep * keep) * noise
         hall = HALL_DRIFT * np.sin(2.0 * np.pi * now_ms / DAY)
-        self._drift = 1.0 + np.clip(hall + self._own_drift, -MOST_DRIFT, MOST_DRIFT)
+        self._drift: Floats = 1.0 + np.clip(hall + self._own_drift, -MOST_DRIFT, MOST_DRIFT)
 
     def _line(self, rigs: Ints, goal_w: Floats, begin_ms: Ints, ramp_ms: Ints) -> None:
         """From where they are to `goal_w`; what was to come next is forgotten."""
@@ -155,20 +154,35 @@ class Rigs:
         self._line(rigs, self.next_w[rigs], self.next_ms[rigs], self.next_ramp_ms[rigs])
 
     def _begin_orders(self, rigs: Ints) -> None:
-        at, goal = self.order_ms[rigs], self.order_w[rigs]
+        at_ms, order_w = self.order_ms[rigs], self.order_w[rigs]
         self.order_ms[rigs] = FAR
-        sleeps = goal <= 0
-        wakes = ~sleeps & self.asleep[rigs]
-        self.wakes[rigs[wakes]] += 1
-        cold = wakes & (at - self.asleep_ms[rigs] > COOL_MS)
+        sleeps, slept = order_w <= 0, self.asleep[rigs]
+        falls, wakes, stays_on = sleeps & ~slept, ~sleeps & slept, ~sleeps & ~slept
+        self._fall(rigs[falls], at_ms[falls])
+        self._rise(rigs[wakes], order_w[wakes], at_ms[wakes])
+        self._trim(rigs[stays_on], order_w[stays_on], at_ms[stays_on])
 
-        down, up = self._draw("down_ramp_ms", rigs), self._draw("up_ramp_ms", rigs)
-        ramp = np.where(sleeps, down, np.where(wakes, up, self._draw("trim_ramp_ms", rigs)))
-        self.asleep[rigs] = sleeps
-        self.asleep_ms[rigs[sleeps]] = at[sleeps]
-        goal = np.where(sleeps, self.idle_w[rigs], np.minimum(goal, self.full_w[rigs]))
-        self._line(rigs, goal, at, ramp)
-        self._preheat(rigs[cold], goal[cold], at[cold])
+    def _fall(self, rigs: Ints, at_ms: Ints) -> None:
+        self.asleep[rigs] = True
+        self.asleep_ms[rigs] = at_ms
+        self._line(rigs, self.idle_w[rigs], at_ms, self._draw("down_ramp_ms", rigs))
+
+    def _rise(self, rigs: Ints, goal_w: Floats, at_ms: Ints) -> None:
+        self.wakes[rigs] += 1
+        self.asleep[rigs] = False
+        self._line(rigs, goal_w, at_ms, self._draw("up_ramp_ms", rigs))
+        cold = at_ms - self.asleep_ms[rigs] > COOL_MS
+        self._preheat(rigs[cold], goal_w[cold], at_ms[cold])
+
+    def _trim(self, rigs: Ints, goal_w: Floats, at_ms: Ints) -> None:
+        """Another level. It shortens no boot, no preheat and no rise; the same one is no news."""
+        waits = self.next_ms[rigs] < FAR
+        self.next_w[rigs[waits]] = goal_w[waits]
+        new = ~waits & (np.abs(goal_w - self.goal_w[rigs]) >= 1.0)
+        rigs, goal_w, at_ms = rigs[new], goal_w[new], at_ms[new]
+        left_ms = np.where(self.goal_w[rigs] > self.from_w[rigs], self.end_ms[rigs] - at_ms, 0)
+        ramp_ms = np.maximum(self._draw("trim_ramp_ms", rigs), left_ms)
+        self._line(rigs, goal_w, at_ms, ramp_ms)
 
     def _preheat(self, rigs: Ints, goal_w: Floats, at_ms: Ints) -> None:
         """Those that warm up first hold a part of full before they rise."""
@@ -194,13 +208,12 @@ class Rigs:
         rig, now = commands.rig, self.now_ms
         rung = self._rungs[self.fleet.firmware[rig], commands.rung]
         sleeps = commands.power_w <= 0
-        gone = self.dead[rig] | (self.dark_ms[rig] > now) | (self.boot_ms[rig] > now)
-        by_api = rung <= Rung.POWER_LIMIT
-
-        self._switch(rig, sleeps, rung)
+        switched = self._switch(rig, sleeps, rung)
         self._park(rig, sleeps, rung)
 
-        hears = by_api & ~gone & ~self.cut[rig]
+        by_api = (rung <= Rung.POWER_LIMIT) & ~switched
+        gone = self.dead | self.cut | (self.dark_ms > now) | (self.boot_ms > now)
+        hears = by_api & ~gone[rig]
         lost = self._rng.integers(0, 10_000, len(rig)) < self._of("deaf_bp", rig)
         lies = self.liar[rig] & (commands.power_w < self.goal_w[rig])
         self.told_w[rig[hears]] = commands.power_w[hears]
@@ -209,7 +222,7 @@ class Rigs:
 
         answer = np.maximum(now, np.where(by_api, self.hung_ms[rig], now))
         answer = answer + self._draw("answer_ms", rig)
-        unheard = by_api & (gone | self.cut[rig])
+        unheard = by_api & gone[rig]
         outcome = np.where(unheard, UNREACHABLE, SENT)
         due = np.where(unheard, now + UNREACHABLE_MS, answer)
         self._answers.append((due, commands.number, rig, outcome))
@@ -226,7 +239,7 @@ class Rigs:
         return np.where(commands.power_w <= 0, limited, aimed)
 
     def _order(self, rigs: Ints, power_w: Floats) -> None:
-        hanging = np.maximum(self.now_ms, self.hung_ms[rigs])
+        hangs = self.hung_ms[rigs] > self.now_ms
         dead = np.where(
             power_w <= 0,
             self._draw("down_dead_ms", rigs),
@@ -236,17 +249,25 @@ class Rigs:
                 self._draw("trim_dead_ms", rigs),
             ),
         )
+        heard_ms = np.where(hangs, self.hung_ms[rigs], self.now_ms) + dead
         self.order_w[rigs] = power_w
-        self.order_ms[rigs] = np.minimum(self.order_ms[rigs], hanging + dead)
+        self.order_ms[rigs] = np.where(hangs, heard_ms, np.minimum(self.order_ms[rigs], heard_ms))
 
-    def _switch(self, rig: Ints, sleeps: Flags, rung: Ints) -> None:
-        """Outlets: off at once and whatever the firmware says; any order to run closes them."""
-        self.cut[rig[sleeps & (rung == Rung.OUTLET)]] = True
-        closed = rig[~sleeps & self.cut[rig]]
+    def _switch(self, rig: Ints, sleeps: Flags, rung: Ints) -> Flags:
+        """Outlets: off at once, whatever the firmware says; any order to run closes an open one.
+
+        Which of the commands were a matter of the outlet.
+        """
+        opens = sleeps & (rung == Rung.OUTLET)
+        closes = ~sleeps & self.cut[rig]
+        self.cut[rig[opens]] = True
+        closed = rig[closes]
         if len(closed):
             self.cut[closed] = False
             self.wakes[closed] += 1
             self.boot(closed, np.full(len(closed), self.now_ms), forget=True)
+        switched: Flags = opens | closes
+        return switched
 
     def _park(self, rig: Ints, sleeps: Flags, rung: Ints) -> None:
         """No session for it: no shares here. Only an ESP-Miner saves power by that (§4)."""

@@ -144,24 +144,26 @@ def _steps(given: Mapping[str, float], span: Span, rng: np.random.Generator) -> 
     return np.where(span.of_run // given["period"] % 2 == 0, given["high"], given["low"])
 
 
-def _ou(name: str, sigma: float, tau: float, origin: str) -> Process:
+def _ou(name: str, sigma: float, origin: str, tau: Given) -> Process:
     return Process(
         name,
-        f"test: a day's profile with noise of {sigma:g} % and a memory of {tau / 60:g} min",
+        f"test: a day's profile with noise of {sigma:g} % and a memory of {tau.value / 60:g} min",
         100.0,
         (
             Given("level", 60.0, "% of the fleet", "assumed", 40.0, 80.0),
             Given("swing", 20.0, "% of the fleet", "assumed", 0.0, 30.0),
             Given("sigma", sigma, "% of the fleet", origin),
-            Given("tau", tau, "s", origin),
+            tau,
         ),
         _noisy,
     )
 
 
+_JUMPY = "power.md Appendix A, 'very jumpy (σ 10 %, τ 3 min)'"
+
 TESTS: tuple[Process, ...] = (
-    _ou("ou-5", 5.0, 600.0, "power.md §7.9 (sigma); memory assumed 10 min, 3-30"),
-    _ou("ou-10", 10.0, 180.0, "power.md Appendix A, 'very jumpy (σ 10 %, τ 3 min)'"),
+    _ou("ou-5", 5.0, "power.md §7.9", Given("tau", 600.0, "s", "assumed", 180.0, 1_800.0)),
+    _ou("ou-10", 10.0, _JUMPY, Given("tau", 180.0, "s", _JUMPY)),
     Process(
         "flat",
         "test: nothing changes, unless a unit goes",
