@@ -87,7 +87,8 @@ def settle(
     """Write intervals.csv, events.csv and rigs.csv."""
     files = expand(paths)
     with _progress(files, "settling") as passed:
-        done = export(passed(records(files, torn_is_end=True)), out, minutes * 60_000, baseline)
+        found = passed(records(files, torn_is_end=True))
+        done = export(found, out, minutes * 60_000, baseline)
     if as_json:
         print(json.dumps(dataclasses.asdict(done) | {"head": done.head.hex()}, indent=2))
         return DONE

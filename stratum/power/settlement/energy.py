@@ -184,9 +184,7 @@ class Register:
         ]
 
     def _by_power(self, point: _Point, quality: Quality) -> list[Stretch]:
-        shape = self._shape_to(point)
-        origin = shape[0].power_wms
-        return [_estimated(one, two, origin, quality) for one, two in pairwise(shape)]
+        return [_estimated(one, two, quality) for one, two in pairwise(self._shape_to(point))]
 
     def _shape_to(self, point: _Point) -> list[_Point]:
         """The points from the last stretch's end to there; the next one begins there."""
@@ -195,10 +193,9 @@ class Register:
         return shape
 
 
-def _estimated(one: _Point, two: _Point, origin: int, quality: Quality) -> Stretch:
-    """Energy by power, in floors that add up over the whole gap."""
-    until = (two.power_wms - origin) // MS_PER_HOUR
-    energy = until - (one.power_wms - origin) // MS_PER_HOUR
+def _estimated(one: _Point, two: _Point, quality: Quality) -> Stretch:
+    """Energy by power; floors of the integral itself, which add up over any time."""
+    energy = two.power_wms // MS_PER_HOUR - one.power_wms // MS_PER_HOUR
     covered = two.covered_ms - one.covered_ms
     if not covered:
         return Stretch(one.at_ms, two.at_ms, None, Quality.MISSING)

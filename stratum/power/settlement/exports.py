@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,6 @@ from typing import Any
 
 from stratum.errors import BaseloadError
 from stratum.power.brain.fleet import Fleet
-from stratum.power.journal.reading import records
 from stratum.power.journal.records import Record, RecordKind, Tick, utc_text
 from stratum.power.settlement.baselines import Baseline
 from stratum.power.settlement.events import Event, Events
@@ -58,13 +57,9 @@ class Exported:
 
 
 def export(
-    paths: Sequence[Path],
-    directory: Path,
-    interval_ms: int,
-    baseline: Baseline,
-    on_tick: Callable[[Tick], None] | None = None,
+    found: Iterable[Record], directory: Path, interval_ms: int, baseline: Baseline
 ) -> Exported:
-    """Write the files. Raises JournalDamaged, Unreadable, NothingToExport; OSError for the disk."""
+    """Write the files. Raises what the records raise, NothingToExport, OSError for the disk."""
     directory.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         sheets = {
@@ -73,13 +68,11 @@ def export(
         }
         books = _Books(interval_ms, baseline, sheets)
         last: Record | None = None
-        for record in records(paths, torn_is_end=True):
+        for record in found:
             books.take(record)
             last = record
-            if on_tick is not None and books.last_tick is not None:
-                on_tick(books.last_tick)
         if last is None or not books.ticks:
-            raise NothingToExport(f"{', '.join(map(str, paths))}: there is no tick in it")
+            raise NothingToExport("there is no tick in the journal")
         books.finish()
         notes = [*books.notes, f"journal head {last.hash.hex()} record {last.header.seq}"]
         for sheet in sheets.values():
@@ -138,12 +131,10 @@ class _Books:
         self._rigs: Rigs | None = None
         self._rigs_until = 0
         self._wall_ms = 0
-        self.last_tick: Tick | None = None
         self.notes: list[str] = []
         self.ticks = self.energy_wh = 0
 
     def take(self, record: Record) -> None:
-        self.last_tick = None
         match record.kind:
             case RecordKind.START | RecordKind.CHANGE:
                 self._begin(record.payload())
@@ -155,8 +146,7 @@ class _Books:
                     f" {gap.cause}"
                 )
             case RecordKind.TICK:
-                self.last_tick = record.payload()
-                self._tick(self.last_tick)
+                self._tick(record.payload())
 
     def finish(self) -> None:
         if self._events is not None:

@@ -72,7 +72,7 @@ class Rigs:
         self._asked_ms[rows] = at
 
         self._work[inputs.work.group] += inputs.work.work
-        self._worked_ms[inputs.work.group] = inputs.work.to_ms
+        self._worked_ms[inputs.work.group[inputs.work.shares > 0]] = inputs.work.to_ms
 
         woken = commands.rig[(commands.power_w > 0) & (self._ordered_w[commands.rig] == 0)]
         self._cycles[woken] += 1
@@ -83,6 +83,7 @@ class Rigs:
         """Monotonic time begins anew: what was heard before lies at no time that it knows."""
         for times in (self._asked_ms, self._counted_ms, self._ordered_ms, self._worked_ms):
             times[:] = NEVER
+        self._watts[:] = UNKNOWN_W
 
     def close(self, end_ms: int, next_ms: int) -> Iterator[RigRow]:
         """A row for each rig of the time up to `end_ms`; the next interval is of `next_ms`, UTC."""
@@ -162,8 +163,8 @@ class Rigs:
         ordered_off = self._ordered_w == 0
         settled = self._ordered_ms < end - HOLD_MS
         stayed = ordered_off & settled & (runs | (works & (worked > self._ordered_ms + HOLD_MS)))
-        states = np.select([stayed, known & runs, known], ["not_shed", "running", "asleep"])
-        words: list[str] = np.where(known, states, "unknown").tolist()
+        kinds = [stayed, known & runs, known]
+        words: list[str] = np.select(kinds, ["not_shed", "running", "asleep"], "unknown").tolist()
         return words
 
     def _witnesses(self, end: int) -> list[str]:
