@@ -39,7 +39,7 @@ class Brain:
 
 
 def the_brain() -> Brain:
-    from stratum.power.brain.dispatch import State, decide  # type: ignore[import-not-found]
+    from stratum.power.brain.dispatch import State, decide
 
     return Brain(State, decide)
 

@@ -7,7 +7,9 @@ In reading order:
     fleet         the rigs as arrays, their models, firmware, feeders and owners
     state         what is remembered from second to second, one array a fact
     commands      what goes out: power per rig, and the reasons in words
+    clocks        what time it is, and when the wall clock is not to be believed
     arrival       is this sample to be believed
+    slots         a plan as intervals of UTC, the newer issue over the older
     sources       what each source says now; what holds when it goes silent
     overrides     operators' orders, locks, the emergency latch
     arbitration   many wishes narrowed to one order

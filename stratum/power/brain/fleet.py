@@ -142,9 +142,11 @@ class Fleet:
         return int(self.rated_w.sum())
 
     def by_feeder(self, watts: Ints) -> Ints:
-        """Sum of a figure per rig under each feeder, children included."""
-        sums = np.zeros(len(self.feeders), np.int64)
-        np.add.at(sums, self.feeder, watts)
+        """Sum of a figure per rig under each feeder, children included.
+
+        bincount adds in float64: exact, as every partial sum is an integer below 2^53.
+        """
+        sums = np.bincount(self.feeder, watts, len(self.feeders)).astype(np.int64)
         for child in range(len(self.feeders) - 1, 0, -1):
             sums[self.parent[child]] += sums[child]
         return sums

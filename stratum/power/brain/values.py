@@ -59,6 +59,7 @@ class Signal:
     priority: int = 0  # lower wins among equals, as in OpenADR 3
     event_id: str = ""
     raw_hash: bytes = b""
+    local: bool = False  # the plant's switch stands at LOCAL: its remote set-points don't count
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,19 @@ class DeviceReadings:
     rig: Ints = field(default_factory=no_ints)
     watts: Ints = field(default_factory=no_ints)
     hashing: Ints = field(default_factory=no_ints)
+    at_ms: Ints = field(default_factory=no_ints)
+
+
+@dataclass(frozen=True, slots=True)
+class OutletReadings:
+    """What outlets and contactors say of themselves: a rig without power answers nobody.
+
+    `on` is 1 or 0; `watts` -1 where the outlet has no meter; `at_ms` monotonic.
+    """
+
+    rig: Ints = field(default_factory=no_ints)
+    on: Ints = field(default_factory=no_ints)
+    watts: Ints = field(default_factory=no_ints)
     at_ms: Ints = field(default_factory=no_ints)
 
 
@@ -192,6 +206,7 @@ class Inputs:
     signals: tuple[Signal, ...] = ()
     meters: tuple[MeterReading, ...] = ()
     devices: DeviceReadings = field(default_factory=DeviceReadings)
+    outlets: OutletReadings = field(default_factory=OutletReadings)
     work: WorkReadings = field(default_factory=WorkReadings)
     results: Results = field(default_factory=Results)
     market: Market | None = None

@@ -1,0 +1,192 @@
+"""What the load is, and what it will be when every command has worked.
+
+A meter shows the past by its delay, and commands take seconds to minutes to show. Whoever compares
+the target with the meter alone sheds twice. So every rig has a predicted course (from what it took,
+after a dead time, along a ramp, to what it was ordered), and the meter corrects the sum of them:
+
+    settled(t)  = meter(s) + sum(assumed - predicted(s))         s: when the meter's sample was true
+    ahead(t, h) = meter(s) + sum(predicted(t + h) - predicted(s))
+
+The difference between meter and prediction, the bias, holds all that is not modelled: cooling,
+drift, rigs that are not ours. It counts raw where it says more load and smoothed where it says
+less (§7.2: raw for shedding, filtered for restoring).
+
+Without a meter the devices' sum stands in, five per cent dearer; without those the model, at the
+worst of what each rig may take. Nothing unknown is 0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from stratum.power.brain.fleet import Fleet
+from stratum.power.brain.settings import MeterSettings, Settings
+from stratum.power.brain.state import RigState, Status, one_of
+from stratum.power.brain.values import UNKNOWN_W, Inputs, Ints, MeterReading, Quality
+
+SMOOTHING = 8  # samples: a meter of 0.5 % noise leaves 0.1 % in the smoothed bias
+FULL_BP = 10_000
+_OBEYS = one_of(Status.RUNNING, Status.SHEDDING, Status.SHED, Status.WAKING)
+
+
+@dataclass(frozen=True, slots=True)
+class MeterView:
+    """One feeder's meter now. `true_ms` is when, monotonic, its last sample was true."""
+
+    feeder: int
+    power_w: int | None
+    true_ms: int
+    fresh: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MeterMemory:
+    """The last sample that could be used, when it was true, and its feeder's smoothed bias."""
+
+    power_w: int | None = None
+    true_ms: int = 0
+    bias_w: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """The load under one feeder."""
+
+    measured_w: int | None  # as the meter or the devices say, now
+    source: str  # "meter", "devices", "model"
+    settled_w: int  # when all commands have worked
+    ahead_w: int  # at the horizon of the trim group
+
+
+def read_meters(
+    memory: dict[str, MeterMemory], inputs: Inputs, settings: Settings, fleet: Fleet
+) -> tuple[dict[str, MeterMemory], dict[int, MeterView]]:
+    """Take this tick's samples; say of each metered feeder what its meter shows and if it counts.
+
+    A sample's age is that of the sample: a reading that was late on the wire is old on arrival.
+    """
+    rows = {feeder.name: row for row, feeder in enumerate(fleet.feeders)}
+    latest: dict[int, MeterReading] = {}
+    for reading in inputs.meters:
+        known = latest.get(reading.feeder)
+        usable = reading.power_w is not None and reading.quality is not Quality.BAD
+        if usable and (known is None or reading.event_ms >= known.event_ms):
+            latest[reading.feeder] = reading
+
+    memory, views = dict(memory), {}
+    for meter in settings.meters:
+        if (row := rows.get(meter.feeder)) is None:
+            continue
+        kept = memory.get(meter.feeder, MeterMemory())
+        if (sample := latest.get(row)) is not None:
+            kept = MeterMemory(sample.power_w, sample_time(sample, meter, inputs), kept.bias_w)
+        memory[meter.feeder] = kept
+        fresh = kept.power_w is not None and inputs.now_ms - kept.true_ms <= meter.max_age_ms
+        views[row] = MeterView(row, kept.power_w, kept.true_ms, fresh)
+    return memory, views
+
+
+def sample_time(reading: MeterReading, meter: MeterSettings, inputs: Inputs) -> int:
+    """When the power was what the sample says, on the monotonic clock; never in the future."""
+    age_ms = max(0, inputs.wall_ms - reading.event_ms)
+    return inputs.now_ms - age_ms - meter.delay_ms
+
+
+def predicted_w(rigs: RigState, fleet: Fleet, at_ms: int, assumed_w: Ints) -> Ints:
+    """What each rig takes at a time, by its last command and its firmware's course.
+
+    Only rigs on their way are worked out: what nobody ordered, or does not obey, has no course, and
+    what has arrived takes what it is counted at.
+    """
+    on_way = (rigs.ordered_ms > at_ms - slowest_ms(fleet)) & (rigs.from_w != UNKNOWN_W)
+    rows = np.flatnonzero(on_way & _OBEYS[rigs.status])
+    sleeping = rigs.ordered_w[rows] == 0
+    waking = rigs.from_w[rows] <= rigs.asleep_w(fleet)[rows]
+
+    def course(down: Ints, up: Ints, trim: Ints) -> Ints:
+        return np.where(sleeping, down[rows], np.where(waking, up[rows], trim[rows]))
+
+    dead_ms = course(fleet.down_dead_ms, fleet.up_dead_ms, fleet.trim_dead_ms)
+    ramp_ms = course(fleet.down_ramp_ms, fleet.up_ramp_ms, fleet.trim_ramp_ms)
+    ramp_ms = np.maximum(ramp_ms, 1)
+    since_ms = np.clip(at_ms - rigs.ordered_ms[rows] - dead_ms, 0, ramp_ms)
+    from_w, course_w = rigs.from_w[rows], assumed_w.copy()
+    course_w[rows] = from_w + (assumed_w[rows] - from_w) * since_ms // ramp_ms
+    return course_w
+
+
+def slowest_ms(fleet: Fleet) -> int:
+    """The longest that any course of this fleet takes."""
+    kinds = fleet.firmwares
+    return max(
+        (
+            max(
+                kind.down_dead_ms + kind.down_ramp_ms,
+                kind.up_dead_ms + kind.up_ramp_ms,
+                kind.trim_dead_ms + kind.trim_ramp_ms,
+            )
+            for kind in kinds
+        ),
+        default=0,
+    )
+
+
+class Load:
+    """One tick's figures per rig, summed up per feeder when asked.
+
+    `present_w` is what each rig takes by its own witnesses, its worst where they leave a doubt.
+    """
+
+    def __init__(
+        self, rigs: RigState, present_w: Ints, fleet: Fleet, settings: Settings, now_ms: int
+    ) -> None:
+        self.rigs, self.fleet, self.settings, self.now_ms = rigs, fleet, settings, now_ms
+        self.present_w = present_w
+        self.assumed_w = rigs.assumed_w(fleet)
+        self.assumed_by_feeder = fleet.by_feeder(self.assumed_w)
+        self._predicted: dict[int, Ints] = {}
+        self._devices: Ints | None = None
+
+    def predicted_by_feeder(self, at_ms: int) -> Ints:
+        if at_ms not in self._predicted:
+            course_w = predicted_w(self.rigs, self.fleet, at_ms, self.assumed_w)
+            self._predicted[at_ms] = self.fleet.by_feeder(course_w)
+        return self._predicted[at_ms]
+
+    def devices_by_feeder(self) -> Ints:
+        if self._devices is None:
+            self._devices = self.fleet.by_feeder(self.present_w)
+        return self._devices
+
+    def silent_by_feeder(self) -> Ints:
+        """Rigs under each feeder of which nothing can be said: no telemetry, not verified."""
+        silent = (self.now_ms - self.rigs.seen_ms > self.settings.telemetry_age_ms) & (
+            self.rigs.status != Status.SHED
+        )
+        return self.fleet.by_feeder(silent.astype(np.int64))
+
+
+def estimate(
+    load: Load, view: MeterView | None, memory: MeterMemory, feeder: int, horizon_ms: int
+) -> tuple[Estimate, MeterMemory]:
+    """The load under one feeder from the best witness there is."""
+    assumed_w = int(load.assumed_by_feeder[feeder])
+    ahead_w = int(load.predicted_by_feeder(load.now_ms + horizon_ms)[feeder])
+
+    if view is not None and view.fresh and view.power_w is not None:
+        bias_w = view.power_w - int(load.predicted_by_feeder(view.true_ms)[feeder])
+        known_w = bias_w if memory.bias_w is None else memory.bias_w
+        smooth_w = known_w + (bias_w - known_w) // SMOOTHING
+        counted_w = max(bias_w, smooth_w)
+        memory = MeterMemory(view.power_w, view.true_ms, smooth_w)
+        return Estimate(view.power_w, "meter", assumed_w + counted_w, ahead_w + counted_w), memory
+
+    told_w = int(load.devices_by_feeder()[feeder])
+    reserve_w = told_w * load.settings.stale_meter_reserve_bp // FULL_BP
+    beyond_w = max(0, told_w - int(load.predicted_by_feeder(load.now_ms)[feeder])) + reserve_w
+    silent = int(load.silent_by_feeder()[feeder])
+    source = "devices" if silent == 0 else "model"
+    measured_w = told_w if silent == 0 else None
+    return Estimate(measured_w, source, assumed_w + beyond_w, ahead_w + beyond_w), memory

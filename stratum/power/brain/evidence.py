@@ -1,0 +1,171 @@
+"""What the witnesses together say of each rig this second: at most one thing, the strongest.
+
+Nothing here decides; `verdicts` holds what follows from the evidence and the time. Where two
+witnesses contradict each other, work goes before watts and watts before words: a share cannot be
+forged, a sensor can be broken, and a word is often read from a configuration file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+
+from stratum.power.brain import balance, learning, witnesses
+from stratum.power.brain.balance import Balance
+from stratum.power.brain.estimator import MeterView
+from stratum.power.brain.fleet import Fleet
+from stratum.power.brain.settings import MINUTE, Settings
+from stratum.power.brain.state import RigState, Status, one_of
+from stratum.power.brain.values import UNKNOWN_W, Flags, Ints
+from stratum.power.brain.witnesses import GroupVerdict, Work
+
+#: When nobody's work came for so long, it is the witness that is gone, not the rigs.
+WITNESS_LOST_MS = MINUTE
+
+
+_SHOULD_RUN = one_of(Status.RUNNING, Status.WAKING, Status.DEAD)
+
+
+class Evidence(IntEnum):
+    """Columns of the table in `verdicts`, which says what each one means."""
+
+    NONE = 0
+    WORKS = 1
+    RUNS = 2
+    ASLEEP = 3
+    IDLE = 4
+    SILENT = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What is remembered of words, one row a rig."""
+
+    slept_ms: Ints
+    outlet_off_ms: Ints
+    caught: Flags
+    supplied_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """One second's evidence."""
+
+    evidence: Ints
+    lied: Flags  # says it sleeps, and its work was never missing for longer than luck allows
+    caught: Flags  # says it sleeps, and worked within that time
+    unproven: Flags  # all but its watts say it sleeps, and no meter can tell
+    elsewhere: Flags  # draws power, does no work here
+    groups: tuple[GroupVerdict, ...]
+
+
+def weigh(
+    rigs: RigState,
+    heard: Heard,
+    work: Work,
+    memory: Balance,
+    meters: Sequence[MeterView],
+    settings: Settings,
+    fleet: Fleet,
+    now_ms: int,
+) -> Weighed:
+    """Ask every witness about every rig."""
+    status, seen_w = rigs.status, rigs.seen_w
+    t95_ms = rigs.due_ms - settings.verify_margin_ms
+    is_over = now_ms >= t95_ms
+    should_run = _SHOULD_RUN[status] | ((status == Status.UNKNOWN) & (rigs.ordered_w != 0))
+    shared = witnesses.is_shared(fleet)[fleet.group]
+    quiet_ms = witnesses.quiet_ms(work, rigs, fleet)
+    since_work_ms = now_ms - rigs.worked_ms
+
+    # Words and watts: only those spoken after the order, and within the last minute.
+    is_off = heard.outlet_off_ms > rigs.ordered_ms
+    is_fresh = now_ms - rigs.seen_ms <= settings.telemetry_age_ms
+    answered = is_fresh & (rigs.seen_ms > rigs.ordered_ms)
+    # What it said before its outlet opened is over; a word of -1 there is the outlet's own.
+    answered &= ~is_off | (rigs.seen_ms >= heard.outlet_off_ms)
+    told = answered & (seen_w != UNKNOWN_W)
+    low = told & (seen_w <= learning.idle_limit_w(fleet))
+    high = told & ~low
+    says_asleep = (answered & (rigs.hashing == 0)) | is_off
+    says_hashing = answered & (rigs.hashing == 1)
+
+    # Work against the claim to sleep: after t95, and after the rig itself says it slept, so that
+    # one that slept late is believed late. Who was caught must be quiet for long.
+    slept_ms = np.where(is_off, heard.outlet_off_ms, heard.slept_ms)
+    from_ms = np.maximum(t95_ms, slept_ms + settings.verify_margin_ms)
+    against = ((rigs.worked_ms > from_ms) | heard.caught) & (since_work_ms <= quiet_ms) & ~shared
+    caught = against & says_asleep & ~should_run
+    groups: tuple[GroupVerdict, ...] = ()
+    if shared.any():
+        sleeping = ~witnesses.may_work(rigs, now_ms, settings.verify_margin_ms)
+        suspects, groups = _suspects(rigs, heard, work, sleeping, told, shared, fleet)
+        caught |= suspects
+        against |= suspects
+    never_quiet = (rigs.worked_ms - from_ms <= quiet_ms) | shared
+    lied = caught & never_quiet & ~says_hashing & ~high
+
+    # Work for the claim to run: recent, and not older than its own word that it sleeps.
+    recent = since_work_ms <= quiet_ms
+    recent &= (rigs.worked_ms > rigs.ordered_ms) | (status != Status.WAKING)
+    recent &= ~says_asleep | against
+    recent &= ~shared | (status == Status.RUNNING)
+
+    is_witness_lost = now_ms - work.last_ms > WITNESS_LOST_MS
+    awaited_ms = now_ms - np.maximum(rigs.worked_ms, np.maximum(rigs.due_ms, heard.supplied_ms))
+    no_work = (awaited_ms > quiet_ms) & ~shared & (not is_witness_lost)
+    idle = low | (answered & ~told & ((rigs.hashing == 0) | no_work))
+    idle &= should_run & ~recent
+
+    claims = says_asleep & ~told & ~against & is_over
+    claims &= (~should_run & (status != Status.SHED)) | (rigs.ordered_w == UNKNOWN_W)
+    dropped = np.zeros_like(claims)
+    if claims.any():
+        present = balance.present_w(rigs, fleet, is_fresh)
+        dropped = balance.dropped(memory, meters, claims, present, rigs, fleet)
+    asleep = says_asleep & ~against & is_over & (low | dropped)
+
+    awake = is_over | (high & (seen_w >= rigs.ordered_w * learning.AWAKE_BP // 10_000))
+    runs = (says_hashing | high) & ~(should_run & low) & (awake | (status != Status.WAKING))
+    works = np.where(should_run, recent & awake, against)
+    evidence = np.select(
+        [works, asleep, runs, idle, ~is_fresh & ~recent],
+        [Evidence.WORKS, Evidence.ASLEEP, Evidence.RUNS, Evidence.IDLE, Evidence.SILENT],
+        Evidence.NONE,
+    )
+    return Weighed(
+        evidence=evidence,
+        lied=lied,
+        caught=caught,
+        unproven=claims & ~dropped,
+        elsewhere=no_work & high & (status == Status.RUNNING),
+        groups=groups,
+    )
+
+
+def _suspects(
+    rigs: RigState,
+    heard: Heard,
+    work: Work,
+    sleeping: Flags,
+    told: Flags,
+    shared: Flags,
+    fleet: Fleet,
+) -> tuple[Flags, tuple[GroupVerdict, ...]]:
+    """Rigs of shared names that stand for the work nobody of the name should have done.
+
+    Which of them did it, work cannot tell: those without watts of their own come first, then those
+    that were ordered last. A wrong suspect sleeps anyway, so trying it again costs nothing.
+    """
+    verdicts, calm = witnesses.judge_groups(work, fleet, witnesses.is_shared(fleet))
+    suspects = heard.caught & shared & ~calm[fleet.group]
+    for verdict in verdicts:
+        if not verdict.sleepers_working:
+            continue
+        rows = np.flatnonzero((fleet.group == verdict.group) & sleeping & ~suspects)
+        order = np.lexsort((rows, -rigs.ordered_ms[rows], told[rows]))
+        suspects[rows[order[: verdict.sleepers_working]]] = True
+    return suspects, verdicts
