@@ -323,6 +323,28 @@ def test_an_override_names_its_operator_and_reason() -> None:
     assert event.received_ms == event.decided_ms
 
 
+@pytest.mark.parametrize(
+    ("cause", "event_id", "source"),
+    [
+        ("plant", "E2", "tso"),
+        ("plant", "", "plant"),
+        ("emergency", "", "plant"),
+        ("operator", "", "ann"),
+        ("price", "", ""),
+    ],
+)
+def test_where_the_tick_names_no_source_it_is_who_could_have_said_it(
+    cause: str, event_id: str, source: str
+) -> None:
+    books = Books()
+    price = Signal("market", Kind.PRICE, 5, NOON_MS, 0)
+    books.signals = (signal("tso", 1, 0, "E2"), signal("plant", 2, 0), price)
+    books.orders = (OperatorOrder(OrderKind.MAX, "ann", "maintenance", value_w=5),)
+    books.run(1, 5, cause=cause, event_id=event_id)
+    books.finish()
+    assert [event.source for event in books.done] == [source]
+
+
 def test_an_unknown_load_has_no_score() -> None:
     events = Events(MEGAWATT)
     inputs = Inputs(0, 0, NOON_MS)

@@ -82,5 +82,5 @@ class Picture:
     unresponsive_w: int
     # Whose wish the target is: what settlement tells one event from the next by.
     cause: str = ""  # a Cause
-    source: str = ""  # the signal's, or the operator
+    source: str = ""  # the signal's, or the operator; empty: whoever said it last
     event_id: str = ""

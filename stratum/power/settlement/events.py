@@ -15,8 +15,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from stratum.power.brain.commands import Picture
-from stratum.power.brain.values import Inputs
+from stratum.power.brain.commands import Cause, Picture
+from stratum.power.brain.values import Inputs, Kind
 
 #: Of the fleet, basis points.
 STEP_BP = 500
@@ -54,7 +54,7 @@ class Event:
 class _Heard:
     kind: str
     received_ms: int
-    said: object
+    said: tuple[object, ...]
     override: str = ""
 
 
@@ -64,6 +64,7 @@ class Events:
     def __init__(self, fleet_w: int) -> None:
         self.carry(fleet_w)
         self._heard: dict[str, _Heard] = {}
+        self._spoke = self._operator = ""  # last, with something new
         self._running: _Running | None = None
         self._load_w: int | None = None
 
@@ -77,8 +78,9 @@ class Events:
         if running is None or self._is_another(running, picture):
             if running is not None:
                 yield running.event(inputs.wall_ms)
-            heard = self._heard.get(picture.source)
-            running = self._running = _Running(inputs, picture, heard, self._load_w)
+            source = self._source(picture)
+            heard = self._heard.get(source)
+            running = self._running = _Running(inputs, picture, source, heard, self._load_w)
         running.take(inputs.now_ms, picture)
         self._load_w = picture.measured_w
 
@@ -103,9 +105,23 @@ class Events:
             if known is None or known.said != said:
                 received = signal.received_ms + to_wall
                 self._heard[signal.source] = _Heard(signal.kind.value, received, said)
+                self._spoke = self._spoke if signal.kind is Kind.PRICE else signal.source
         for order in inputs.orders:
             override = f"{order.kind.value} by {order.operator}: {order.reason}"
-            self._heard[order.operator] = _Heard(order.kind.value, inputs.wall_ms, None, override)
+            self._heard[order.operator] = _Heard(order.kind.value, inputs.wall_ms, (), override)
+            self._operator = order.operator
+
+    def _source(self, picture: Picture) -> str:
+        """Who is behind an order: as the tick says, else who named its event, else who spoke last
+        of those that could have given it."""
+        if picture.source:
+            return picture.source
+        if picture.cause == Cause.OPERATOR:
+            return self._operator
+        named = (name for name, heard in self._heard.items() if picture.event_id in heard.said)
+        if picture.event_id:
+            return next(named, "")
+        return self._spoke if picture.cause in (Cause.PLANT, Cause.EMERGENCY) else ""
 
     def _is_another(self, running: _Running, picture: Picture) -> bool:
         if (picture.cause, picture.source, picture.event_id) != running.whose:
@@ -117,10 +133,15 @@ class _Running:
     """An event that has not ended."""
 
     def __init__(
-        self, inputs: Inputs, picture: Picture, heard: _Heard | None, load_w: int | None
+        self,
+        inputs: Inputs,
+        picture: Picture,
+        source: str,
+        heard: _Heard | None,
+        load_w: int | None,
     ) -> None:
         self.whose = (picture.cause, picture.source, picture.event_id)
-        self.source = picture.source
+        self.source = source
         self.event_id = picture.event_id
         self.decided_ms = inputs.wall_ms
         self.target_w = picture.target_w
