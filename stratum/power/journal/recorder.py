@@ -93,6 +93,9 @@ class Journal(Generic[S]):
 
     def tick(self, before: S, inputs: Inputs, decided: Decided[S]) -> None:
         """Record a tick. `before` and the new state must never change afterwards."""
+        if self._lost is not None and not self._writer.has_room():
+            self._lose(inputs.tick)
+            return
         payloads, opens = self._opening(inputs)
         if self._lost is not None:
             payloads.append(self._lost)
