@@ -198,6 +198,15 @@ def test_power_holds_no_longer_than_a_minute() -> None:
     assert last.energy_wh == pytest.approx(MEGAWATT * HOLD_MS / MS_PER_HOUR, abs=1)
 
 
+def test_a_wrong_sign_takes_no_energy_away() -> None:
+    meter = Meter()
+    meter.run(60)
+    before = meter.energy_wh
+    meter.run(10, energy_wh=None, power_w=-MEGAWATT)
+    meter.stretches += meter.register.finish()
+    assert 0 <= meter.energy_wh - before <= MEGAWATT // 3_600 + 1
+
+
 def test_a_reading_that_came_late_or_twice_changes_nothing() -> None:
     meter = Meter()
     meter.run(60)

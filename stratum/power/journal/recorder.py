@@ -139,7 +139,8 @@ class Journal(Generic[S]):
     def close(self, why: Why = Why.PROCESS) -> None:
         """End the journal on purpose, and the writer with it."""
         if self._day is not None:
-            self._put(*self._last, [End(why)])
+            lost: list[Payload] = [] if self._lost is None else [self._lost]
+            self._put(*self._last, [*lost, End(why)])
         self._writer.close()
 
     def _opening(self, inputs: Inputs) -> tuple[list[Payload], Why | None]:

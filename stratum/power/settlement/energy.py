@@ -129,7 +129,9 @@ class Register:
         held = min(at - last.at_ms, HOLD_MS) if self._power_w is not None else 0
         point = _Point(at, last.power_wms + (self._power_w or 0) * held, last.covered_ms + held)
         self._now = point
-        self._power_w = reading.power_w if reading.quality is not SampleQuality.BAD else None
+        is_known = reading.power_w is not None and reading.quality is not SampleQuality.BAD
+        # What is fed back is no consumption; a sign that is wrong must not take energy away.
+        self._power_w = max(0, reading.power_w or 0) if is_known else None
         self._most_w = max(self._most_w, 2 * (self._power_w or 0))
 
         # Two points are all that readings every second ever leave here.
