@@ -22,6 +22,91 @@ def power() -> None:
     """The load follows the surplus."""
 
 
+JsonOption = Annotated[bool, typer.Option("--json", help="write JSON to stdout [off]")]
+
+
+@app.command()
+def replay(
+    journal: Annotated[
+        list[Path], typer.Argument(metavar="JOURNAL...", help="files, or a directory of them")
+    ],
+    verify: Annotated[
+        bool, typer.Option("--verify", help="decide again, compare, check the chain [off]")
+    ] = False,
+    key: Annotated[
+        str | None,
+        typer.Option(metavar="HEX", help="the only key that may have signed [any]"),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what was decided and why, or prove that it was decided so.
+
+    \b
+    Example: baseload power replay data/journal/2026-11-20.journal --verify
+    """
+    with reported():
+        from stratum.app.power_journal import show
+        from stratum.app.power_journal import verify as prove
+
+        if verify:
+            raise typer.Exit(prove(journal, key=_key(key), as_json=as_json))
+        raise typer.Exit(show(journal, as_json=as_json))
+
+
+@app.command()
+def export(
+    journal: Annotated[
+        list[Path], typer.Argument(metavar="JOURNAL...", help="files, or a directory of them")
+    ],
+    out: Annotated[
+        Path,
+        typer.Option(metavar="DIR", help="where the files go [settlement]", show_default=False),
+    ] = Path("settlement"),
+    interval: Annotated[
+        int,
+        typer.Option(metavar="MIN", help="1, 5 or 15 minutes [15 min]", show_default=False),
+    ] = 15,
+    baseline: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="or high-X-of-Y, schedule, declared:SOURCE [meter-before]",
+            show_default=False,
+        ),
+    ] = "meter-before",
+    as_json: JsonOption = False,
+) -> None:
+    """Write intervals.csv, events.csv and rigs.csv of a journal.
+
+    \b
+    Example: baseload power export data/journal --out settlement --interval 15
+    """
+    with reported():
+        from stratum.app.power_journal import settle
+        from stratum.power.settlement.baselines import baseline as baseline_of
+
+        if interval not in (1, 5, 15):
+            raise typer.BadParameter(f"is {interval}, expected 1, 5 or 15", param_hint="--interval")
+        try:
+            chosen = baseline_of(baseline)
+        except ValueError as exc:
+            raise typer.BadParameter(f"is {exc}", param_hint="--baseline") from exc
+        raise typer.Exit(settle(journal, out, interval, chosen, as_json=as_json))
+
+
+def _key(written: str | None) -> bytes | None:
+    """An Ed25519 public key, 32 bytes."""
+    if written is None:
+        return None
+    try:
+        key = bytes.fromhex(written)
+    except ValueError as exc:
+        raise typer.BadParameter(f"is {written!r}, expected hex", param_hint="--key") from exc
+    if len(key) != 32:
+        raise typer.BadParameter(f"is {len(key)} bytes, expected 32", param_hint="--key")
+    return key
+
+
 @app.command()
 def simulate(
     scenario: Annotated[

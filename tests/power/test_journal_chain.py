@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import zlib
 from dataclasses import replace
@@ -26,6 +27,7 @@ from stratum.power.journal.records import (
     HASH_SIZE,
     HEADER_SIZE,
     NO_HASH,
+    PAYLOADS,
     End,
     Header,
     Record,
@@ -210,6 +212,26 @@ def test_a_whole_record_that_says_nonsense_is_unreadable(tmp_path: Path) -> None
     path.write_bytes(MAGIC + frame)
     with pytest.raises(Unreadable, match=r"record 0 \(gap\)"):
         verify([path])
+
+
+@given(data=st.binary(max_size=400))
+def test_whatever_a_file_holds_nothing_else_is_raised(
+    data: bytes, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "any.journal"
+    for start in (b"", MAGIC):
+        path.write_bytes(start + data)
+        with contextlib.suppress(JournalDamaged):
+            assert list(records([path])) == []
+            assert start + data == MAGIC
+
+
+@given(data=st.binary(max_size=200), kind=st.sampled_from(RecordKind))
+def test_whatever_a_payload_holds_is_read_or_unreadable(data: bytes, kind: RecordKind) -> None:
+    header = Header(0, NOON_MS, 0, bytes(16), kind, NO_HASH)
+    record = Record(header, NO_HASH, Path("x"), 8, header.pack() + data)
+    with contextlib.suppress(Unreadable):
+        assert type(record.payload()) is PAYLOADS[kind]
 
 
 def test_a_time_is_shown_in_utc_even_where_it_is_none() -> None:

@@ -147,6 +147,17 @@ def test_a_full_queue_loses_ticks_and_says_how_many(tmp_path: Path, stuck: Stuck
     assert replays(tmp_path) == len(kept)
 
 
+def test_ticks_lost_until_the_end_are_counted_too(tmp_path: Path, stuck: StuckDisk) -> None:
+    loop = Loop(tmp_path, stuck, backlog=20_000)
+    loop.tick(30)
+    stuck.free.set()
+    loop.drained()
+    loop.journal.close()
+    *_, gap, end = read(tmp_path)
+    assert (gap.kind, end.kind) == (RecordKind.GAP, RecordKind.END)
+    assert gap.payload().last_tick == 29
+
+
 def test_after_a_failed_sync_everything_is_written_again(tmp_path: Path, stuck: StuckDisk) -> None:
     """Linux forgets which pages it failed to write; who only syncs again loses them."""
     loop = Loop(tmp_path, stuck)

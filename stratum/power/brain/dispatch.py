@@ -226,4 +226,6 @@ def picture(tick: Allocator, facts: Facts, goal: Aim) -> Picture:
         absorb_15min_w=able.absorb_15min_w,
         foreign_w=facts.verified.foreign_w,
         unresponsive_w=facts.verified.unresponsive_w,
+        cause=order.cause.value,
+        event_id=order.event_id,
     )

@@ -140,7 +140,7 @@ class Reader:
             raise self._fault(offset, rest, "it follows another record than the one before it")
         self.link = Link(header.seq + 1, digest)
         self._last_ms = header.t_utc_ms
-        return Record(header, digest, offset, body)
+        return Record(header, digest, self.path, offset, body)
 
     def _fault(self, offset: int, rest: bytes, text: str, is_torn: bool = False) -> JournalDamaged:
         """Names the record by its own header where that fits the chain, else by the one before."""

@@ -6,7 +6,8 @@ counts is values alone: a new object with the old value changes nothing, so that
 decoded and one that has been running digest alike. Each field of the state has eight bytes of its
 own, hence a replay that differs can say in which field.
 
-Arrays go in as their little-endian bytes, dicts in their own order, the rest as CBOR.
+Arrays go in as their little-endian bytes, dicts in their own order, the rest as CBOR. SHA-256 is
+twice as fast as BLAKE2b where the processor knows it, and that is every one since 2019.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 from enum import Enum
-from hashlib import blake2b
+from hashlib import sha256
 from typing import Any, Protocol
 
 import cbor2
@@ -24,8 +25,6 @@ from numpy.typing import NDArray
 #: Bytes a field. They tell a bug, not a forgery: that is the chain's part.
 FIELD_SIZE = 8
 
-HASH_SIZE = 32
-
 
 class Hash(Protocol):
     def update(self, data: bytes, /) -> None: ...
@@ -33,19 +32,14 @@ class Hash(Protocol):
 
 def whole(value: Any) -> bytes:
     """A hash over all of a value, 32 bytes: of an inventory, say."""
-    hashed = blake2b(digest_size=HASH_SIZE)
+    hashed = sha256()
     _feed(hashed, value)
     return hashed.digest()
 
 
 def begun(state: Any) -> bytes:
     """The digest of a state that nothing precedes: FIELD_SIZE bytes for each of its fields."""
-    digests = []
-    for _, value in parts(state):
-        hashed = blake2b(digest_size=FIELD_SIZE)
-        _feed(hashed, value)
-        digests.append(hashed.digest())
-    return b"".join(digests)
+    return b"".join(whole(value)[:FIELD_SIZE] for _, value in parts(state))
 
 
 def advanced(digest: bytes, before: Any, after: Any) -> bytes:
@@ -73,15 +67,15 @@ class _Changes:
 
     def __init__(self, last: bytes) -> None:
         self._last = last
-        self._hashed: blake2b | None = None
+        self._hashed = sha256(last)
+        self._is_same = True
 
     def update(self, data: bytes) -> None:
-        if self._hashed is None:
-            self._hashed = blake2b(self._last, digest_size=FIELD_SIZE)
+        self._is_same = False
         self._hashed.update(data)
 
     def digest(self) -> bytes:
-        return self._last if self._hashed is None else self._hashed.digest()
+        return self._last if self._is_same else self._hashed.digest()[:FIELD_SIZE]
 
 
 def _compare(changes: Hash, before: Any, after: Any, path: str) -> None:
@@ -108,10 +102,12 @@ def _compare(changes: Hash, before: Any, after: Any, path: str) -> None:
 
 def _compare_arrays(changes: Hash, before: NDArray[Any], after: NDArray[Any], path: str) -> None:
     old, new = before.reshape(-1), after.reshape(-1)
-    rows = np.flatnonzero(old != new)
+    differs = old != new
+    rows = np.flatnonzero(differs)
     if len(rows):
+        # Which, as a bit each, and what they are now.
         changes.update(f"{path}[{len(rows)}]".encode())
-        changes.update(rows.tobytes())
+        changes.update(np.packbits(differs).tobytes())
         changes.update(new[rows].tobytes())
 
 

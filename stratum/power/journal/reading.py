@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from stratum.errors import BaseloadError
 from stratum.power.journal.chain import (
     FRONT_SIZE,
     MAGIC,
@@ -27,14 +27,32 @@ from stratum.power.journal.chain import (
     front_length,
 )
 from stratum.power.journal.files import journal_files
-from stratum.power.journal.records import FORMAT, Record, RecordKind, checkpoint_text
+from stratum.power.journal.records import (
+    FORMAT,
+    HASH_SIZE,
+    NO_HASH,
+    Checkpoint,
+    Record,
+    RecordKind,
+    checkpoint_text,
+)
+
+
+class NoJournal(BaseloadError):
+    """A directory without a single file of a journal."""
 
 
 def expand(paths: Iterable[Path]) -> list[Path]:
-    """The files of what an operator named: directories stand for all of theirs."""
+    """The files of what an operator named: directories stand for all of theirs.
+
+    Raises NoJournal for a directory that has none.
+    """
     files: list[Path] = []
     for path in paths:
-        files += journal_files(path) if path.is_dir() else [path]
+        found = journal_files(path) if path.is_dir() else [path]
+        if not found:
+            raise NoJournal(f"{path}: there is no journal in it")
+        files += found
     return files
 
 
@@ -56,52 +74,62 @@ def records(
             link = reader.link
 
 
-@dataclass(frozen=True, slots=True)
-class Verified:
-    """What a whole journal says of itself; `signed` is by keys, oldest first."""
+class Proof:
+    """What a journal says of itself, gathered while somebody reads it.
 
-    files: int
-    size: int
-    first: Record
-    last: Record
-    counts: dict[RecordKind, int]
-    signed: dict[bytes, int]
+    With a `key` (Ed25519, 32 bytes) a checkpoint of any other is a fault.
+    """
+
+    def __init__(self, key: bytes | None = None) -> None:
+        self._key = key
+        self.first: Record | None = None
+        self.last: Record | None = None
+        self.size = 0  # bytes of frames
+        self.counts: Counter[RecordKind] = Counter()
+        self.signed: Counter[bytes] = Counter()  # checkpoints, by key
 
     @property
     def head(self) -> bytes:
         """The hash of the last record: whoever has it can tell this journal from any other."""
-        return self.last.hash
+        return self.last.hash if self.last else NO_HASH
 
+    @property
+    def bytes_per_day(self) -> int | None:
+        """At the rate of its ticks, of which a day has 86,400; None without one."""
+        ticks = self.counts[RecordKind.TICK]
+        return self.size * 86_400 // ticks if ticks else None
 
-def verify(paths: Sequence[Path], key: bytes | None = None) -> Verified:
-    """Read everything: checksums, chain, payloads and signatures.
-
-    With a `key` (Ed25519, 32 bytes) a checkpoint of any other is a fault. Raises JournalDamaged,
-    and Unreadable for what another program wrote.
-    """
-    first: Record | None = None
-    last: Record | None = None
-    counts: Counter[RecordKind] = Counter()
-    signed: Counter[bytes] = Counter()
-    for path in paths:
-        link = Link(last.header.seq + 1, last.hash) if last else None
-        for record in records([path], link=link):
-            first = first or record
-            counts[record.kind] += 1
-            payload = record.payload()
+    def through(self, found: Iterable[Record]) -> Iterator[Record]:
+        """The same records, each checked for its signature or format. Raises JournalDamaged."""
+        for record in found:
             try:
-                if record.kind is RecordKind.CHECKPOINT:
-                    _expect_signature(record, payload.key, payload.signature, key)
-                    signed[payload.key] += 1
-                elif record.kind is RecordKind.START and payload.format != FORMAT:
-                    raise ValueError(f"format {payload.format}, this program knows {FORMAT}")
+                self._check(record)
             except ValueError as exc:
-                raise JournalDamaged(_fault(path, record, str(exc))) from exc
-            last = record
-    if first is None or last is None:
-        raise JournalDamaged(Fault(paths[0], 0, 0, "", None, "there is no record at all", True))
-    size = sum(path.stat().st_size for path in paths)
-    return Verified(len(paths), size, first, last, dict(counts), dict(signed))
+                raise JournalDamaged(_fault(record, str(exc))) from exc
+            self.first = self.first or record
+            self.last = record
+            self.size += FRONT_SIZE + len(record.body) + HASH_SIZE
+            self.counts[record.kind] += 1
+            yield record
+
+    def _check(self, record: Record) -> None:
+        if record.kind is RecordKind.CHECKPOINT:
+            checkpoint: Checkpoint = record.payload()
+            _expect_signature(record, checkpoint, self._key)
+            self.signed[checkpoint.key] += 1
+        elif record.kind is RecordKind.START and record.payload().format != FORMAT:
+            raise ValueError(f"format {record.payload().format}, this program knows {FORMAT}")
+
+
+def verify(paths: Sequence[Path], key: bytes | None = None) -> Proof:
+    """Read everything: checksums, chain, signatures, and what each record says.
+
+    Raises JournalDamaged, and Unreadable for what another program wrote.
+    """
+    proof = Proof(key)
+    for record in proof.through(records(paths)):
+        record.payload()
+    return proof
 
 
 def _in_file(file: BinaryIO, path: Path, reader: Reader) -> Iterator[Record]:
@@ -120,16 +148,18 @@ def _in_file(file: BinaryIO, path: Path, reader: Reader) -> Iterator[Record]:
         offset += FRONT_SIZE + len(rest)
 
 
-def _expect_signature(record: Record, key: bytes, signature: bytes, wanted: bytes | None) -> None:
+def _expect_signature(record: Record, checkpoint: Checkpoint, wanted: bytes | None) -> None:
+    key = checkpoint.key
     if wanted is not None and key != wanted:
         raise ValueError(f"signed by {key.hex()}, expected {wanted.hex()}")
     text = checkpoint_text(record.header.seq - 1, record.header.prev_hash)
     try:
-        Ed25519PublicKey.from_public_bytes(key).verify(signature, text)
+        Ed25519PublicKey.from_public_bytes(key).verify(checkpoint.signature, text)
     except InvalidSignature as exc:
         raise ValueError(f"the signature of {key.hex()} is wrong") from exc
 
 
-def _fault(path: Path, record: Record, text: str) -> Fault:
+def _fault(record: Record, text: str) -> Fault:
     header = record.header
-    return Fault(path, record.offset, header.seq, header.kind.value, header.t_utc_ms, text)
+    kind = header.kind.value
+    return Fault(record.path, record.offset, header.seq, kind, header.t_utc_ms, text)

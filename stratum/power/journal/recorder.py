@@ -93,6 +93,9 @@ class Journal(Generic[S]):
 
     def tick(self, before: S, inputs: Inputs, decided: Decided[S]) -> None:
         """Record a tick. `before` and the new state must never change afterwards."""
+        if self._lost is not None and not self._writer.has_room():
+            self._lose(inputs.tick)
+            return
         payloads, opens = self._opening(inputs)
         if self._lost is not None:
             payloads.append(self._lost)
@@ -136,7 +139,8 @@ class Journal(Generic[S]):
     def close(self, why: Why = Why.PROCESS) -> None:
         """End the journal on purpose, and the writer with it."""
         if self._day is not None:
-            self._put(*self._last, [End(why)])
+            lost: list[Payload] = [] if self._lost is None else [self._lost]
+            self._put(*self._last, [*lost, End(why)])
         self._writer.close()
 
     def _opening(self, inputs: Inputs) -> tuple[list[Payload], Why | None]:

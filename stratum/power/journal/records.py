@@ -26,6 +26,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, Self
 
 from stratum.errors import BaseloadError
@@ -196,7 +197,8 @@ class Record:
 
     header: Header
     hash: bytes
-    offset: int  # of its frame in the file
+    path: Path
+    offset: int  # of its frame in that file
     body: bytes
 
     @property
@@ -208,7 +210,8 @@ class Record:
         try:
             return codec_of(PAYLOADS[self.kind]).decode(self.body[HEADER_SIZE:])
         except ValueError as exc:
-            raise Unreadable(f"record {self.header.seq} ({self.kind}): {exc}") from exc
+            text = f"{self.path}: record {self.header.seq} ({self.kind}) at byte {self.offset}"
+            raise Unreadable(f"{text}: {exc}") from exc
 
 
 def kind_of(payload: Payload) -> RecordKind:

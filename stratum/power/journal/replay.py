@@ -21,7 +21,7 @@ from stratum.power.brain.values import Inputs
 from stratum.power.journal import digest
 from stratum.power.journal.encoding import codec_of
 from stratum.power.journal.recorder import Decided
-from stratum.power.journal.records import CONTINUED, Record, Snapshot, Tick
+from stratum.power.journal.records import CONTINUED, Record, Snapshot, Tick, Unreadable
 
 S = TypeVar("S")
 
@@ -55,23 +55,16 @@ class Replayed(Generic[S]):
     state: S | None
 
 
-def replay(
-    records: Iterable[Record],
-    state_type: type[S],
-    decide: Decide[S],
-    on_tick: Callable[[Record, Tick], None] | None = None,
-) -> Replayed[S]:
+def replay(records: Iterable[Record], state_type: type[S], decide: Decide[S]) -> Replayed[S]:
     """Decide again upon all of it, up to the first difference.
 
-    Raises JournalDamaged as the records come, ValueError for a state of another program.
+    Raises what the records raise, and Unreadable for a state of another program.
     """
     run = _Run(state_type, decide)
     for record in records:
         difference = run.take(record)
         if difference is not None:
             return Replayed(run.ticks, run.skipped, difference, run.state)
-        if on_tick is not None and run.last_tick is not None:
-            on_tick(record, run.last_tick)
     return Replayed(run.ticks, run.skipped, None, run.state)
 
 
@@ -86,10 +79,8 @@ class _Run(Generic[S]):
         self._digest = b""
         self.state: S | None = None
         self.ticks = self.skipped = 0
-        self.last_tick: Tick | None = None
 
     def take(self, record: Record) -> Difference | None:
-        self.last_tick = None
         match record.kind:
             case "start" | "change":
                 payload = record.payload()
@@ -97,12 +88,14 @@ class _Run(Generic[S]):
             case "snapshot":
                 return self._snapshot(record, record.payload())
             case "tick":
-                self.last_tick = record.payload()
-                return self._tick(record, self.last_tick)
+                return self._tick(record, record.payload())
         return None
 
     def _snapshot(self, record: Record, snapshot: Snapshot) -> Difference | None:
-        recorded = self._codec.decode(snapshot.state)
+        try:
+            recorded = self._codec.decode(snapshot.state)
+        except ValueError as exc:
+            raise Unreadable(f"{record.path}: record {record.header.seq}, state: {exc}") from exc
         continues = self.state is not None and snapshot.why in CONTINUED
         state = self.state if continues else recorded
         self._digest = digest.begun(state)

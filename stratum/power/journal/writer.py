@@ -146,15 +146,23 @@ class Writer:
         """Hand over records that belong together; False: none of them was taken. Never waits."""
         size = sum(len(record.payload) for record in group)
         with self._changed:
-            # Half the queue must be free again: each refusal costs a snapshot afterwards.
-            limit = self._backlog // 2 if self._refusing else self._backlog
-            self._refusing = self._queued + size > limit and bool(self._queue)
+            self._refusing = self._queued + size > self._limit and bool(self._queue)
             if self._refusing:
                 return False
             self._queue.extend(group)
             self._queued += size
             self._changed.notify()
         return True
+
+    def has_room(self) -> bool:
+        """Whether it is worth encoding what comes behind a refusal."""
+        with self._changed:
+            return self._queued <= self._limit
+
+    @property
+    def _limit(self) -> int:
+        """Half the queue must be free again: each refusal costs a snapshot afterwards."""
+        return self._backlog // 2 if self._refusing else self._backlog
 
     def health(self) -> JournalHealth:
         """What the next tick is to know of the records of the ticks before it."""
