@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -24,9 +25,8 @@ from stratum.power.brain.commands import Level, Reason
 from stratum.power.brain.estimator import MeterView
 from stratum.power.brain.fleet import Fleet
 from stratum.power.brain.settings import Settings
-from stratum.power.brain.state import NEVER, RigState, Status
+from stratum.power.brain.state import NEVER, UNSURE, RigState, Status, one_of
 from stratum.power.brain.values import UNKNOWN_W, Flags, Ints
-from stratum.power.brain.witnesses import one_of
 
 #: Class 0.5 S, what settlement meters are: a change smaller than this is not seen.
 METER_CLASS_BP = 50
@@ -42,7 +42,6 @@ FACTOR_BAND_BP = (8_000, 12_500)
 DOUBT_BP = 500
 BASE_SHIFT = 4  # each calm second moves the base by a sixteenth
 
-_DOUBTED = one_of(Status.UNKNOWN, Status.UNRESPONSIVE, Status.FOREIGN)
 _MOVING = ~one_of(Status.RUNNING, Status.SHED, Status.DEAD)
 
 
@@ -69,12 +68,11 @@ class Balance:
 def present_w(rigs: RigState, fleet: Fleet, fresh: Flags) -> Ints:
     """What each rig takes now, as far as its own witnesses go: unknown is its worst."""
     told = fresh & (rigs.seen_w != UNKNOWN_W)
-    doubted = _DOUBTED[rigs.status]
     assumed = rigs.assumed_w(fleet)
     falling = rigs.status == Status.SHEDDING
     silent = np.where(falling, rigs.worst_w(fleet), assumed)
     # A suspect's own watts are what is in doubt.
-    return np.where(told & ~doubted, rigs.seen_w, silent)
+    return np.where(told & ~UNSURE[rigs.status], rigs.seen_w, silent)
 
 
 def is_moving(rigs: RigState) -> Flags:
@@ -157,9 +155,11 @@ def compare(
     if not meters:
         return balance, [], ()
     sums = fleet.by_feeder(present)
-    rated = fleet.by_feeder(fleet.rated_w)
+    rated = _rated_w(fleet)
     moving = is_moving(rigs)
-    in_doubt = fleet.by_feeder(np.where(moving, fleet.rated_w, 0))
+    in_doubt = np.zeros_like(rated)
+    if moving.any():
+        in_doubt = fleet.by_feeder(np.where(moving, fleet.rated_w, 0))
     memory = _Writable(balance)
     reasons: list[Reason] = []
     acted: list[int] = []
@@ -190,6 +190,11 @@ def compare(
             if sure:
                 acted.append(feeder)
     return memory.frozen(), reasons, tuple(acted)
+
+
+@lru_cache(maxsize=4)  # of a fleet, which never changes
+def _rated_w(fleet: Fleet) -> Ints:
+    return fleet.by_feeder(fleet.rated_w)
 
 
 class _Writable:

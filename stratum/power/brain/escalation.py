@@ -97,10 +97,10 @@ def writes_left(attempts: Attempts, fleet: Fleet) -> Ints:
     return left
 
 
-def is_left(rigs: RigState, fleet: Fleet) -> Flags:
-    """Rigs whose ladder is at its end: a human's."""
+def is_left(rigs: RigState, rows: Ints, fleet: Fleet) -> Flags:
+    """Which of these rigs' ladders are at their end: a human's."""
     lengths = np.array([len(kind.ladder) for kind in fleet.firmwares], np.int64)
-    left: Flags = rigs.rung >= lengths[fleet.firmware]
+    left: Flags = rigs.rung[rows] >= lengths[fleet.firmware[rows]]
     return left
 
 
@@ -123,7 +123,6 @@ def shed_again(
     `settle_ms` is how long each rig of the fleet takes to sleep. Writes `rung` and `tries`; rigs
     whose ladder ends here are told by `is_left`.
     """
-    rows = rows[~is_left(rigs, fleet)[rows]]
     repeated = rigs.tries[rows] < len(settings.retry_ms)
     repeats = rows[repeated]
     rigs.tries[repeats] += 1
@@ -174,7 +173,9 @@ def _climb(
 
     A rung whose time has not come is waited for, one that is used up for the day is left out.
     """
-    climbed = []
+    climbed: list[int] = []
+    if not len(rows):
+        return no_ints()
     left = writes_left(attempts, fleet)
     for row in rows.tolist():  # rare: three or four times in a rig's disobedience
         ladder = fleet.firmwares[fleet.firmware[row]].ladder

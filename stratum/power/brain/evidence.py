@@ -18,7 +18,7 @@ from stratum.power.brain.balance import Balance
 from stratum.power.brain.estimator import MeterView
 from stratum.power.brain.fleet import Fleet
 from stratum.power.brain.settings import MINUTE, Settings
-from stratum.power.brain.state import RigState, Status
+from stratum.power.brain.state import RigState, Status, one_of
 from stratum.power.brain.values import UNKNOWN_W, Flags, Ints
 from stratum.power.brain.witnesses import GroupVerdict, Work
 
@@ -26,7 +26,7 @@ from stratum.power.brain.witnesses import GroupVerdict, Work
 WITNESS_LOST_MS = MINUTE
 
 
-_SHOULD_RUN = witnesses.one_of(Status.RUNNING, Status.WAKING, Status.DEAD)
+_SHOULD_RUN = one_of(Status.RUNNING, Status.WAKING, Status.DEAD)
 
 
 class Evidence(IntEnum):
@@ -130,12 +130,16 @@ def weigh(
 
     awake = is_over | (high & (seen_w >= rigs.ordered_w * learning.AWAKE_BP // 10_000))
     runs = (says_hashing | high) & ~(should_run & low) & (awake | (status != Status.WAKING))
-    works = np.where(should_run, recent & awake, against)
-    evidence = np.select(
-        [works, asleep, runs, idle, ~is_fresh & ~recent],
-        [Evidence.WORKS, Evidence.ASLEEP, Evidence.RUNS, Evidence.IDLE, Evidence.SILENT],
-        Evidence.NONE,
-    )
+    works = (should_run & recent & awake) | (~should_run & against)
+    evidence = np.zeros(len(fleet), np.int64)  # Evidence.NONE; the strongest is written last
+    for kind, found in (
+        (Evidence.SILENT, ~is_fresh & ~recent),
+        (Evidence.IDLE, idle),
+        (Evidence.ASLEEP, asleep),
+        (Evidence.RUNS, runs),
+        (Evidence.WORKS, works),
+    ):
+        evidence[found] = kind
     return Weighed(
         evidence=evidence,
         lied=lied,

@@ -14,6 +14,7 @@ follow the samples by small steps (Robbins and Monro), up by `gain * q` for one 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -77,6 +78,7 @@ class Calm:
     nominal_w: tuple[int, ...]  # running rigs that do not, nameplate less idle, per model
 
 
+@lru_cache(maxsize=4)  # of a fleet, which never changes
 def idle_limit_w(fleet: Fleet) -> Ints:
     """The most that a sleeping rig draws: twice the table, or 3 % of nameplate above it."""
     return fleet.idle_w + np.maximum(fleet.idle_w, fleet.rated_w * IDLE_SPREAD_BP // 10_000)

@@ -247,7 +247,8 @@ class _Look:
             return found
 
         shed = became(Status.SHED)
-        rigs.verified_ms[shed] = now_ms
+        # One found asleep shows nothing of whether it can be brought down.
+        rigs.verified_ms[shed[rigs.ordered_w[shed] == 0]] = now_ms
         rigs.off_ms[became(Status.SHED, was=Status.FOREIGN)] = now_ms
         self.tell("late_shed", became(Status.SHED, was=Status.UNRESPONSIVE), "slept late")
 
@@ -398,7 +399,8 @@ class _Look:
         is_time = (act_ms != NEVER) & (self.now_ms >= act_ms)
         down = (rigs.status == Status.UNRESPONSIVE) & (rigs.ordered_w == 0) & rigs.managed
         # Where only the meter is too coarse to confirm it, trying again proves nothing.
-        rows = np.flatnonzero(down & ~self.weighed.unproven & ~escalation.is_left(rigs, fleet))
+        rows = np.flatnonzero(down & ~self.weighed.unproven)
+        rows = rows[~escalation.is_left(rigs, rows, fleet)]
         if is_storm and owed_w is not None:
             worst_w = rigs.worst_w(fleet)[rows]
             rows = rows[np.cumsum(worst_w) - worst_w < owed_w]
@@ -407,7 +409,7 @@ class _Look:
         shed = escalation.shed_again(
             self.attempts, rigs, rows, down_ms, settings, fleet, self.now_ms
         )
-        left = rows[escalation.is_left(rigs, fleet)[rows]]
+        left = rows[escalation.is_left(rigs, rows, fleet)]
         self.tell("left", left, "does not sleep, and nothing is left to try", Level.ALARM)
 
         up = is_time & (rigs.status == Status.DEAD) & (rigs.ordered_w > 0) & rigs.managed

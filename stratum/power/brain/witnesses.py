@@ -22,11 +22,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
 from stratum.power.brain.fleet import Fleet
-from stratum.power.brain.state import NEVER, RigState, Status
+from stratum.power.brain.state import NEVER, RigState, Status, one_of
 from stratum.power.brain.values import UNKNOWN_W, DeviceReadings, Flags, Ints, WorkReadings
 
 #: The window: sigma of one rig at 12 shares a minute is 29 %, of a hundred 2.9 %.
@@ -52,13 +53,6 @@ QUIET_INTERVALS = 20
 #: Between two shares of a rig whose difficulty is not known yet (`reference/power.md` §7.4: 6 to
 #: 20 a minute), and the bounds of what is believed once it is.
 INTERVAL_MS, INTERVAL_LEAST_MS, INTERVAL_MOST_MS = 10_000, 1_000, 600_000
-
-
-def one_of(*statuses: Status) -> Flags:
-    """A table to be indexed by status: a tenth of what `np.isin` costs on ten thousand rigs."""
-    table = np.zeros(len(Status), np.bool_)
-    table[list(statuses)] = True
-    return table
 
 
 _MAY_WORK = ~one_of(Status.SHED, Status.SHEDDING)
@@ -115,16 +109,23 @@ def hear(
     return rig
 
 
+@lru_cache(maxsize=4)  # of a fleet, which never changes
 def rate(fleet: Fleet) -> Ints:
     """Work a second of each rig at full power, in the units of `WorkReadings`."""
     return fleet.ghs * WORK_PER_GHS >> WORK_SHIFT
+
+
+@lru_cache(maxsize=4)
+def _rate_per_w(fleet: Fleet) -> Ints:
+    """Of each rig, in units of 2^-10."""
+    return (rate(fleet) << 10) // np.maximum(fleet.rated_w, 1)
 
 
 def level_rate(rigs: RigState, fleet: Fleet) -> Ints:
     """The same at the level each rig was ordered to; in proportion, which errs by little and low:
     rigs are more efficient at less power."""
     ordered = np.where(rigs.ordered_w > 0, rigs.ordered_w, fleet.rated_w)
-    return rate(fleet) * np.minimum(ordered, fleet.rated_w) // np.maximum(fleet.rated_w, 1)
+    return np.minimum(ordered, fleet.rated_w) * _rate_per_w(fleet) >> 10
 
 
 def may_work(rigs: RigState, now_ms: int, margin_ms: int) -> Flags:
@@ -151,7 +152,6 @@ def gather(
     older. Without a supply of work (upstream lost) nobody is expected to do any.
     """
     groups = len(fleet.groups)
-    may = may_work(rigs, now_ms, margin_ms)
     came = readings.shares > 0
     group = readings.group[came]
 
@@ -160,22 +160,24 @@ def gather(
     np.add.at(added[WORK], group, readings.work[came])
     np.add.at(added[SQUARES], group, np.maximum(readings.squares[came], 0) >> SQUARES_SHIFT)
     elapsed_ms = 0 if work.until_ms == NEVER else min(now_ms - work.until_ms, BUCKET_MS)
-    if elapsed_ms > 0:
-        due = level_rate(rigs, fleet) * elapsed_ms // 1_000
+    busy_ms, proof = work.busy_ms, work.proof
+    if is_shared(fleet).any():
+        may = may_work(rigs, now_ms, margin_ms)
         if is_supplied:
+            due = level_rate(rigs, fleet) * elapsed_ms // 1_000
             np.add.at(added[LEAST], fleet.group, np.where(rigs.status == Status.RUNNING, due, 0))
         full = rate(fleet) * elapsed_ms // 1_000
         np.add.at(added[MOST], fleet.group, np.where(may, full, 0))
         np.add.at(added[HONEST], fleet.group, np.where(may & ~caught, full, 0))
+        busy_ms = busy_ms.copy()
+        busy_ms[fleet.group[may]] = now_ms
+        proof = np.zeros(groups, np.bool_)
+        proof[group] = readings.from_ms > busy_ms[group]
 
     slid = _slide(work, now_ms // BUCKET_MS)
     total = slid.total + added
     mean = work.mean
-    busy_ms = work.busy_ms.copy()
-    busy_ms[fleet.group[may]] = now_ms
-    proof = np.zeros(groups, np.bool_)
     if len(group):
-        proof[group] = readings.from_ms > busy_ms[group]
         mean = mean.copy()
         mean[group] = total[WORK, group] // total[SHARES, group]
         arrived = np.full(groups, NEVER, np.int64)
@@ -229,6 +231,7 @@ def quiet_ms(work: Work, rigs: RigState, fleet: Fleet) -> Ints:
     return QUIET_INTERVALS * interval_ms(work, rigs, fleet)
 
 
+@lru_cache(maxsize=4)
 def is_shared(fleet: Fleet) -> Flags:
     """Groups of more than one rig."""
     return np.bincount(fleet.group, minlength=len(fleet.groups)) > 1
@@ -301,9 +304,16 @@ def worked_w(work: Work, fleet: Fleet) -> int | None:
     if len(work.buckets) <= BUCKETS:
         return None
     span_ms = BUCKET_MS * BUCKETS + work.until_ms % BUCKET_MS
+    rates, watts = _of_groups(fleet)
+    full = rates * (span_ms / 1_000)
+    return int((work.total[WORK] / full * watts).astype(np.int64).sum())
+
+
+@lru_cache(maxsize=4)
+def _of_groups(fleet: Fleet) -> tuple[Ints, Ints]:
+    """Rate and watts of each name's rigs together."""
     groups = len(fleet.groups)
     rates, watts = np.zeros(groups, np.int64), np.zeros(groups, np.int64)
     np.add.at(rates, fleet.group, rate(fleet))
     np.add.at(watts, fleet.group, fleet.rated_w)
-    full = np.maximum(rates, 1) * (span_ms / 1_000)
-    return int((work.total[WORK] / full * watts).astype(np.int64).sum())
+    return np.maximum(rates, 1), watts
