@@ -84,6 +84,7 @@ class Yard:
         self.lies = np.zeros(count, np.bool_)  # says asleep and draws 25 W, always
         self.has_watts = np.array([kind.reports_watts for kind in fleet.firmwares])[fleet.firmware]
         self.base_w = 0
+        self.real_full_w = FULL_W
         self.meter_sign = 1
         self.meters = True
         self.outcome: Results = Results()
@@ -112,7 +113,7 @@ class Yard:
 
     @property
     def real_w(self) -> Ints:
-        return np.where(self.does_run, FULL_W, IDLE_W)
+        return np.where(self.does_run, self.real_full_w, IDLE_W)
 
     def order(self, rows: Ints, power_w: int) -> None:
         """As dispatch writes a command, at the end of a tick."""

@@ -123,7 +123,9 @@ def shed_again(
     `settle_ms` is how long each rig of the fleet takes to sleep. Writes `rung` and `tries`; rigs
     whose ladder ends here are told by `is_left`.
     """
+    writes = np.array([rung.writes for rung in _rungs(rigs, rows, fleet)], np.bool_)
     repeated = rigs.tries[rows] < len(settings.retry_ms)
+    repeated &= ~writes | (writes_left(attempts, fleet)[rows] > 0)
     repeats = rows[repeated]
     rigs.tries[repeats] += 1
     climbed = _climb(attempts, rigs, rows[~repeated], settings, fleet, now_ms)
@@ -131,7 +133,7 @@ def shed_again(
     if not len(sent):
         return Retries()
 
-    rungs = [RUNGS[fleet.firmwares[fleet.firmware[row]].ladder[rigs.rung[row]]] for row in sent]
+    rungs = _rungs(rigs, sent, fleet)
     at_floor = np.array([rung.at_floor for rung in rungs], np.bool_)
     seldom = np.array([rung.pause_ms > 0 for rung in rungs], np.bool_)
     attempts.writes[sent] += np.array([rung.writes for rung in rungs], np.int64)
@@ -164,6 +166,14 @@ def wake_again(
     is_last = rigs.tries[rows] >= len(settings.retry_ms)
     attempts.act_ms[rows] = np.where(is_last, NEVER, settled_ms + pauses[rigs.tries[rows]])
     return Retries(rows, rigs.ordered_w[rows].copy(), np.zeros(len(rows), np.int64))
+
+
+def _rungs(rigs: RigState, rows: Ints, fleet: Fleet) -> list[Rung]:
+    ladders = [[RUNGS[name] for name in kind.ladder] for kind in fleet.firmwares]
+    return [
+        ladders[kind][step]
+        for kind, step in zip(fleet.firmware[rows], rigs.rung[rows], strict=True)
+    ]
 
 
 def _climb(
