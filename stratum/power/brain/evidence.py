@@ -42,10 +42,11 @@ class Evidence(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What is remembered of words, one row a rig."""
+    """What is remembered of words, one row a rig; see `verification.VerificationState`."""
 
     slept_ms: Ints
     outlet_off_ms: Ints
+    outlet_seen_ms: Ints
     caught: Flags
     supplied_ms: int
 
@@ -60,6 +61,7 @@ class Weighed:
     unproven: Flags  # all but its watts say it sleeps, and no meter can tell
     elsewhere: Flags  # draws power, does no work here
     groups: tuple[GroupVerdict, ...]
+    is_work_lost: bool  # nobody's work comes although rigs run
 
 
 def weigh(
@@ -82,7 +84,8 @@ def weigh(
     since_work_ms = now_ms - rigs.worked_ms
 
     # Words and watts: only those spoken after the order, and within the last minute.
-    is_off = heard.outlet_off_ms > rigs.ordered_ms
+    is_off = heard.outlet_seen_ms > rigs.ordered_ms
+    is_off &= now_ms - heard.outlet_seen_ms <= settings.telemetry_age_ms
     is_fresh = now_ms - rigs.seen_ms <= settings.telemetry_age_ms
     answered = is_fresh & (rigs.seen_ms > rigs.ordered_ms)
     # What it said before its outlet opened is over; a word of -1 there is the outlet's own.
@@ -114,9 +117,9 @@ def weigh(
     recent &= ~says_asleep | against
     recent &= ~shared | (status == Status.RUNNING)
 
-    is_witness_lost = now_ms - work.last_ms > WITNESS_LOST_MS
+    is_lost = now_ms - max(work.last_ms, heard.supplied_ms) > WITNESS_LOST_MS
     awaited_ms = now_ms - np.maximum(rigs.worked_ms, np.maximum(rigs.due_ms, heard.supplied_ms))
-    no_work = (awaited_ms > quiet_ms) & ~shared & (not is_witness_lost)
+    no_work = (awaited_ms > quiet_ms) & ~shared & (not is_lost)
     idle = low | (answered & ~told & ((rigs.hashing == 0) | no_work))
     idle &= should_run & ~recent
 
@@ -147,6 +150,7 @@ def weigh(
         unproven=claims & ~dropped,
         elsewhere=no_work & high & (status == Status.RUNNING),
         groups=groups,
+        is_work_lost=is_lost and bool((status == Status.RUNNING).any()),
     )
 
 

@@ -248,6 +248,12 @@ class GroupVerdict:
     sleepers_working: int  # so many that claim to sleep hash
     runners_missing: int  # so many that claim to hash do not, or elsewhere
 
+    def told(self, name: str) -> str:
+        return (
+            f"work of {self.rigs_hundredths / 100:.1f} ± {self.sigma_hundredths / 100:.1f} rigs "
+            f"comes under {name}, {self.expected_hundredths / 100:.1f} should run"
+        )
+
 
 def judge_groups(work: Work, fleet: Fleet, shared: Flags) -> tuple[tuple[GroupVerdict, ...], Flags]:
     """Shared names that hash beyond `most` or below `least`, and for which groups even the honest
