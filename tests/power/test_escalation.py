@@ -29,6 +29,7 @@ class Ladder:
         self.rigs.status[:], self.rigs.ordered_w[:] = Status.UNRESPONSIVE, 0
         self.rigs.ordered_ms[:] = start_ms
         self.attempts = Attempts.fresh(self.fleet)
+        self.suspects = np.zeros(1, np.bool_)
         self.sent: list[tuple[int, str, int]] = []
 
     def climb(self, from_ms: int) -> list[tuple[int, str, int]]:
@@ -42,7 +43,7 @@ class Ladder:
             if not due or escalation.is_left(self.rigs, ONE, self.fleet)[0]:
                 continue
             retries = escalation.shed_again(
-                self.attempts, self.rigs, ONE, SETTLE, SETTINGS, self.fleet, now_ms
+                self.attempts, self.rigs, ONE, self.suspects, SETTLE, SETTINGS, self.fleet, now_ms
             )
             ladder = self.fleet.firmwares[0].ladder
             for power_w, rung in zip(retries.power_w, retries.rung, strict=True):
@@ -74,6 +75,13 @@ def test_power_limit_asks_for_the_lowest_level() -> None:
     ladder = Ladder(replace(FAST, continuous=True))
     limits = [watts for _, rung, watts in ladder.climb(0) if rung == "power_limit"]
     assert limits == [FLOOR_W] * 3
+
+
+def test_suspect_of_a_shared_name_is_neither_parked_nor_cut() -> None:
+    ladder = Ladder()
+    ladder.suspects[:] = True
+    assert {rung for _, rung, _ in ladder.climb(0)} == {"sleep", "second_path"}
+    assert ladder.is_left
 
 
 def test_outlet_is_thrown_once_a_day() -> None:

@@ -33,7 +33,7 @@ def gathered(work: Work, now_ms: int, shares: int, difficulty: int = 1_000) -> W
     )
     no = np.zeros(len(FLEET), np.bool_)
     return witnesses.gather(
-        work, readings, RigState.fresh(FLEET), no, FLEET, now_ms, 2_000, is_supplied=True
+        work, readings, RigState.fresh(FLEET), no, no, FLEET, now_ms, 2_000, is_supplied=True
     )
 
 

@@ -22,6 +22,8 @@ from stratum.power.brain.state import RigState, Status, one_of
 from stratum.power.brain.values import UNKNOWN_W, Flags, Ints
 from stratum.power.brain.witnesses import GroupVerdict, Work
 
+#: A caught rig that was quiet for a fifth of what clears it is given the rest before more is tried.
+TRIAL = 5
 #: When nobody's work came for so long, it is the witness that is gone, not the rigs.
 WITNESS_LOST_MS = MINUTE
 
@@ -48,6 +50,7 @@ class Heard:
     outlet_off_ms: Ints
     outlet_seen_ms: Ints
     caught: Flags
+    parked: Flags
     supplied_ms: int
 
 
@@ -58,7 +61,7 @@ class Weighed:
     evidence: Ints
     lied: Flags  # says it sleeps, and its work was never missing for longer than luck allows
     caught: Flags  # says it sleeps, and worked within that time
-    unproven: Flags  # all but its watts say it sleeps, and no meter can tell
+    on_trial: Flags  # may sleep: not believed yet, and another command would prove nothing
     elsewhere: Flags  # draws power, does no work here
     groups: tuple[GroupVerdict, ...]
     is_work_lost: bool  # nobody's work comes although rigs run
@@ -93,7 +96,8 @@ def weigh(
     told = answered & (seen_w != UNKNOWN_W)
     low = told & (seen_w <= learning.idle_limit_w(fleet))
     high = told & ~low
-    says_asleep = (answered & (rigs.hashing == 0)) | is_off
+    # Where a firmware has no word for it, its watts are its word.
+    says_asleep = (answered & (rigs.hashing == 0)) | (low & (rigs.hashing < 0)) | is_off
     says_hashing = answered & (rigs.hashing == 1)
 
     # Work against the claim to sleep: after t95, and after the rig itself says it slept, so that
@@ -101,11 +105,13 @@ def weigh(
     slept_ms = np.where(is_off, heard.outlet_off_ms, heard.slept_ms)
     from_ms = np.maximum(t95_ms, slept_ms + settings.verify_margin_ms)
     against = ((rigs.worked_ms > from_ms) | heard.caught) & (since_work_ms <= quiet_ms) & ~shared
+    # A session that is refused brings no work: the silence of a parked liar clears it of nothing.
+    against |= heard.caught & heard.parked & ~is_off
     caught = against & says_asleep & ~should_run
     groups: tuple[GroupVerdict, ...] = ()
     if shared.any():
         sleeping = ~witnesses.may_work(rigs, now_ms, settings.verify_margin_ms)
-        suspects, groups = _suspects(rigs, heard, work, sleeping, told, shared, fleet)
+        suspects, groups = _suspects(rigs, heard, work, sleeping, told, fleet)
         caught |= suspects
         against |= suspects
     never_quiet = (rigs.worked_ms - from_ms <= quiet_ms) | shared
@@ -131,9 +137,12 @@ def weigh(
         dropped = balance.dropped(memory, meters, claims, present, rigs, fleet)
     asleep = says_asleep & ~against & is_over & (low | dropped)
 
-    awake = is_over | (high & (seen_w >= rigs.ordered_w * learning.AWAKE_BP // 10_000))
+    at_level = seen_w >= rigs.ordered_w * learning.AWAKE_BP // 10_000  # no longer preheating
+    awake = is_over | (high & at_level)
     runs = (says_hashing | high) & ~(should_run & low) & (awake | (status != Status.WAKING))
     works = (should_run & recent & awake) | (~should_run & against)
+    # In a gap as long as one share in fifty leaves by luck: time will tell.
+    fell_silent = since_work_ms * TRIAL > quiet_ms
     evidence = np.zeros(len(fleet), np.int64)  # Evidence.NONE; the strongest is written last
     for kind, found in (
         (Evidence.SILENT, ~is_fresh & ~recent),
@@ -147,8 +156,8 @@ def weigh(
         evidence=evidence,
         lied=lied,
         caught=caught,
-        unproven=claims & ~dropped,
-        elsewhere=no_work & high & (status == Status.RUNNING),
+        on_trial=(claims & ~dropped) | (caught & fell_silent & ~heard.parked & ~shared),
+        elsewhere=no_work & high & at_level & (status == Status.RUNNING),
         groups=groups,
         is_work_lost=is_lost and bool((status == Status.RUNNING).any()),
     )
@@ -160,7 +169,6 @@ def _suspects(
     work: Work,
     sleeping: Flags,
     told: Flags,
-    shared: Flags,
     fleet: Fleet,
 ) -> tuple[Flags, tuple[GroupVerdict, ...]]:
     """Rigs of shared names that stand for the work nobody of the name should have done.
@@ -168,8 +176,9 @@ def _suspects(
     Which of them did it, work cannot tell: those without watts of their own come first, then those
     that were ordered last. A wrong suspect sleeps anyway, so trying it again costs nothing.
     """
-    verdicts, calm = witnesses.judge_groups(work, fleet, witnesses.is_shared(fleet))
-    suspects = heard.caught & shared & ~calm[fleet.group]
+    shared = witnesses.is_shared(fleet)
+    verdicts, calm = witnesses.judge_groups(work, fleet)
+    suspects = heard.caught & (shared & ~calm)[fleet.group]
     for verdict in verdicts:
         if not verdict.sleepers_working:
             continue

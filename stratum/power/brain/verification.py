@@ -154,6 +154,7 @@ class _Look:
         self.attempts.act_ms[ordered] = NEVER
         escalation.count_orders(self.attempts, ordered, now_ms)
         self.caught = self.state.caught & (rigs.ordered_w <= 0)
+        self.attempts.parked &= rigs.ordered_w <= 0
 
         asked = self.inputs.devices.rig
         before_ms, before_w = rigs.seen_ms[asked], rigs.seen_w[asked]
@@ -174,6 +175,7 @@ class _Look:
             self.inputs.work,
             rigs,
             self.caught,
+            self.attempts.parked,
             self.fleet,
             now_ms,
             self.margin_ms,
@@ -207,7 +209,12 @@ class _Look:
     def judge(self, meters: Sequence[MeterView]) -> None:
         rigs, now_ms = self.rigs, self.now_ms
         heard = Heard(
-            self.slept_ms, self.outlet_off_ms, self.outlet_seen_ms, self.caught, self.supplied_ms
+            self.slept_ms,
+            self.outlet_off_ms,
+            self.outlet_seen_ms,
+            self.caught,
+            self.attempts.parked,
+            self.supplied_ms,
         )
         weighed = weigh(
             rigs, heard, self.work, self.state.balance, meters, self.settings, self.fleet, now_ms
@@ -380,16 +387,16 @@ class _Look:
         act_ms = self.attempts.act_ms
         is_time = (act_ms != NEVER) & (self.now_ms >= act_ms)
         down = (rigs.status == Status.UNRESPONSIVE) & (rigs.ordered_w == 0) & rigs.managed
-        # Where only the meter is too coarse to confirm it, trying again proves nothing.
-        rows = np.flatnonzero(down & ~self.weighed.unproven)
+        rows = np.flatnonzero(down & ~self.weighed.on_trial)
         rows = rows[~escalation.is_left(rigs, rows, fleet)]
         if is_storm and owed_w is not None:
             worst_w = rigs.worst_w(fleet)[rows]
             rows = rows[np.cumsum(worst_w) - worst_w < owed_w]
         rows = rows[is_time[rows]]
         down_ms = self.learned.settle_ms(fleet, down=True)
+        suspects = self.caught & witnesses.is_shared(fleet)[fleet.group]
         shed = escalation.shed_again(
-            self.attempts, rigs, rows, down_ms, settings, fleet, self.now_ms
+            self.attempts, rigs, rows, suspects, down_ms, settings, fleet, self.now_ms
         )
         left = rows[escalation.is_left(rigs, rows, fleet)]
         self.tell("left", left, "does not sleep, and nothing is left to try", Level.ALARM)

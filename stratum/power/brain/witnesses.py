@@ -33,6 +33,7 @@ from stratum.power.brain.values import UNKNOWN_W, DeviceReadings, Flags, Ints, W
 #: The window: sigma of one rig at 12 shares a minute is 29 %, of a hundred 2.9 %.
 BUCKET_MS = 5_000
 BUCKETS = 12
+LATELY = 3  # buckets: 10 to 15 s
 
 #: Rows of the sums below.
 SHARES, WORK, SQUARES, LEAST, MOST, HONEST = range(6)
@@ -68,6 +69,7 @@ class Work:
     until_ms: int  # expectations are counted up to here
     mean: Ints  # work of a share, per group; 0 until one came
     busy_ms: Ints  # last time that a rig of the group may have worked
+    suspected_ms: Ints  # last time that a sleeper of the group was found working
     proof: Flags  # work came this second although none of the group may have worked
     last_ms: int  # last work of anyone
 
@@ -82,6 +84,7 @@ class Work:
             until_ms=NEVER,
             mean=np.zeros(groups, np.int64),
             busy_ms=np.full(groups, NEVER, np.int64),
+            suspected_ms=np.full(groups, NEVER, np.int64),
             proof=np.zeros(groups, np.bool_),
             last_ms=NEVER,
         )
@@ -104,7 +107,8 @@ def hear(
     rigs.seen_w[rig] = np.where(watts < 0, UNKNOWN_W, watts)
     rigs.hashing[rig] = word
     since = slept_ms[rig]
-    asleep = (word == 0) & (watts <= idle_limit_w[rig])
+    # Firmware without a word for it says by its watts that it sleeps.
+    asleep = ((word == 0) | ((word < 0) & (watts >= 0))) & (watts <= idle_limit_w[rig])
     slept_ms[rig] = np.where(asleep, np.where(since == NEVER, at_ms, since), NEVER)
     return rig
 
@@ -140,6 +144,7 @@ def gather(
     readings: WorkReadings,
     rigs: RigState,
     caught: Flags,
+    parked: Flags,
     fleet: Fleet,
     now_ms: int,
     margin_ms: int,
@@ -162,7 +167,7 @@ def gather(
     elapsed_ms = 0 if work.until_ms == NEVER else min(now_ms - work.until_ms, BUCKET_MS)
     busy_ms, proof = work.busy_ms, work.proof
     if is_shared(fleet).any():
-        may = may_work(rigs, now_ms, margin_ms)
+        may = may_work(rigs, now_ms, margin_ms) & ~parked
         if is_supplied:
             due = level_rate(rigs, fleet) * elapsed_ms // 1_000
             np.add.at(added[LEAST], fleet.group, np.where(rigs.status == Status.RUNNING, due, 0))
@@ -255,53 +260,88 @@ class GroupVerdict:
         )
 
 
-def judge_groups(work: Work, fleet: Fleet, shared: Flags) -> tuple[tuple[GroupVerdict, ...], Flags]:
+def judge_groups(work: Work, fleet: Fleet) -> tuple[tuple[GroupVerdict, ...], Flags]:
     """Shared names that hash beyond `most` or below `least`, and for which groups even the honest
-    rigs explain all work: there nobody lies any more."""
-    total = work.total
-    spread = total[MOST] * SPREAD_BP // 10_000
-    doubt = SIGMAS * sigma(total)
-    over = total[WORK] - total[MOST]
-    above = shared & ((over > spread + doubt) | work.proof)
+    rigs explain all work of a minute in which somebody was suspected: there nobody lies any more.
 
-    expected_sigma = np.sqrt(work.mean.astype(np.float64)) * np.sqrt(
-        total[LEAST].astype(np.float64)
-    )
-    missing = total[LEAST] - total[WORK]
-    luck = np.maximum(expected_sigma.astype(np.int64), sigma(total)) * SIGMAS
-    below = shared & (missing > luck + total[LEAST] * SPREAD_BP // 10_000)
-    calm = total[WORK] <= total[HONEST] + total[HONEST] * SPREAD_BP // 10_000 + doubt
+    Two windows are asked. In the minute a few of many show; in the last quarter of it many show at
+    once, without the noise of what ran before.
+    """
+    shared = is_shared(fleet)
+    minute, lately = work.total, np.sum(work.buckets[-LATELY:], axis=0)
+    span_ms = work.until_ms % BUCKET_MS
+    minute_ms = BUCKET_MS * (len(work.buckets) - 1) + span_ms
+    lately_ms = BUCKET_MS * (min(LATELY, len(work.buckets)) - 1) + span_ms
 
-    span_ms = BUCKET_MS * (len(work.buckets) - 1) + work.until_ms % BUCKET_MS
+    above_minute, above_lately = shared & _is_above(minute), shared & _is_above(lately)
+    below = shared & _is_below(minute, work.mean)
+    is_over = work.until_ms - work.suspected_ms > BUCKET_MS * (BUCKETS + 1)
+    calm: Flags = is_over & (minute[WORK] <= _bound(minute, HONEST))
+
     verdicts = []
-    for group in np.flatnonzero(above | below):
+    for group in np.flatnonzero(above_minute | above_lately | below | (shared & work.proof)):
         members = fleet.group == group
-        one = int(rate(fleet)[members].sum()) // int(members.sum()) * max(span_ms, 1_000) // 1_000
-        one = max(one, 1)
-        more, less = int(over[group]), int(missing[group])
+        mean_rate = int(rate(fleet)[members].sum()) // int(members.sum())
+
+        def rigs_of(amount: int, span_ms: int, mean_rate: int = mean_rate) -> int:
+            return amount * 100 // max(mean_rate * max(span_ms, 1_000) // 1_000, 1)
+
+        over = max(
+            rigs_of(int(minute[WORK, group] - minute[MOST, group]), minute_ms),
+            rigs_of(int(lately[WORK, group] - lately[MOST, group]), lately_ms),
+        )
+        works = above_minute[group] or above_lately[group] or work.proof[group]
+        missing = rigs_of(int(minute[LEAST, group] - minute[WORK, group]), minute_ms)
         verdicts.append(
             GroupVerdict(
                 group=int(group),
-                rigs_hundredths=int(total[WORK, group]) * 100 // one,
-                sigma_hundredths=int(sigma(total)[group]) * 100 // one,
-                expected_hundredths=int(total[LEAST, group]) * 100 // one,
-                sleepers_working=max(1, (more + one // 2) // one) if above[group] else 0,
-                runners_missing=(less + one // 2) // one if below[group] else 0,
+                rigs_hundredths=rigs_of(int(minute[WORK, group]), minute_ms),
+                sigma_hundredths=rigs_of(int(sigma(minute)[group]), minute_ms),
+                expected_hundredths=rigs_of(int(minute[LEAST, group]), minute_ms),
+                sleepers_working=max(1, (over + 50) // 100) if works else 0,
+                runners_missing=(missing + 50) // 100 if below[group] else 0,
             )
         )
     return tuple(verdicts), calm
+
+
+def _bound(sums: Ints, row: int) -> Ints:
+    """The most work that this expectation and luck explain."""
+    bound: Ints = sums[row] + sums[row] * SPREAD_BP // 10_000 + SIGMAS * sigma(sums)
+    return bound
+
+
+def _is_above(sums: Ints) -> Flags:
+    above: Flags = sums[WORK] > _bound(sums, MOST)
+    return above
+
+
+def _is_below(sums: Ints, mean: Ints) -> Flags:
+    """The sigma of what should have come, not of the little that did."""
+    roots = np.sqrt(mean.astype(np.float64)) * np.sqrt(sums[LEAST].astype(np.float64))
+    luck = SIGMAS * np.maximum(roots.astype(np.int64), sigma(sums))
+    below: Flags = sums[LEAST] - sums[WORK] > luck + sums[LEAST] * SPREAD_BP // 10_000
+    return below
 
 
 def settle(work: Work, groups: Sequence[int]) -> Work:
     """What was found in these groups has been acted on: it is no news in the next tick."""
     if not groups:
         return work
-    newest, total = work.buckets[-1].copy(), work.total.copy()
+    newest, total, suspected_ms = (
+        work.buckets[-1].copy(),
+        work.total.copy(),
+        work.suspected_ms.copy(),
+    )
+    lately = np.sum(work.buckets[-LATELY:], axis=0)
     for group in groups:
-        over = max(0, int(total[WORK, group] - total[MOST, group]))
+        over = max(0, *(int(sums[WORK, group] - sums[MOST, group]) for sums in (total, lately)))
         newest[MOST, group] += over
         total[MOST, group] += over
-    return replace(work, buckets=(*work.buckets[:-1], newest), total=total)
+        suspected_ms[group] = work.until_ms
+    return replace(
+        work, buckets=(*work.buckets[:-1], newest), total=total, suspected_ms=suspected_ms
+    )
 
 
 def worked_w(work: Work, fleet: Fleet) -> int | None:
