@@ -73,8 +73,14 @@ def test_each_rung_is_tried_and_repeated_before_the_next() -> None:
 
 def test_power_limit_asks_for_the_lowest_level() -> None:
     ladder = Ladder(replace(FAST, continuous=True))
+    ladder.rigs.seen_ms[:] = 1_000
     limits = [watts for _, rung, watts in ladder.climb(0) if rung == "power_limit"]
     assert limits == [FLOOR_W] * 3
+
+
+def test_rig_that_hangs_is_not_told_to_run_at_its_floor() -> None:
+    ladder = Ladder(replace(FAST, continuous=True))
+    assert all(watts == 0 for _, _, watts in ladder.climb(0))
 
 
 def test_suspect_of_a_shared_name_is_neither_parked_nor_cut() -> None:

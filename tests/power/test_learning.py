@@ -81,13 +81,16 @@ def test_rig_in_doubt_or_not_at_full_power_teaches_nothing(
 # -- times ---------------------------------------------------------------------------------
 
 
-def learned_from(samples: Ints) -> tuple[Learned, float, float]:
-    """What is learned, and where t50 and t95 stayed during the last third."""
-    fleet = fleet_of(1)
+def learned_from(took_ms: Ints, poll_ms: int = 5_000) -> tuple[Learned, float, float]:
+    """Rigs that take these times, each asked every `poll_ms` from a random moment on: what is
+    learned, and where t50 and t95 stayed during the last third."""
+    fleet, random = fleet_of(1), np.random.default_rng(1)
     learned = Learned.fresh(fleet)
     course = []
-    for took_ms in samples:
-        learned = learning.learn_times(learned, fleet, ints(0), ints(int(took_ms)), down=True)
+    for took in took_ms.tolist():
+        for age_ms in range(int(random.integers(1, poll_ms)), 16_000, poll_ms):
+            done = np.array([age_ms >= took])
+            learned = learning.learn_times(learned, fleet, ints(0), ints(age_ms), done, down=True)
         course.append((learned.t50_ms[0, 0], learned.t95_ms[0, 0]))
     middle, most = np.mean(course[-len(course) // 3 :], axis=0)
     return learned, float(middle), float(most)
@@ -101,31 +104,35 @@ def test_table_holds_until_something_is_learned() -> None:
 
 
 @pytest.mark.parametrize("typical_ms", [3_000, 6_000])
-def test_t95_becomes_the_time_within_which_95_of_100_respond(typical_ms: int) -> None:
-    samples = np.random.default_rng(1).uniform(0.5, 1.5, 3_000) * typical_ms
-    _, middle_ms, most_ms = learned_from(samples.astype(np.int64))
-    assert 0.93 <= float((samples <= most_ms).mean()) <= 0.97
-    assert 0.45 <= float((samples <= middle_ms).mean()) <= 0.55
+@pytest.mark.parametrize("poll_ms", [2_000, 10_000])
+def test_t95_becomes_the_time_within_which_95_of_100_respond(typical_ms: int, poll_ms: int) -> None:
+    took_ms = np.random.default_rng(1).uniform(0.5, 1.5, 2_000) * typical_ms
+    _, middle_ms, most_ms = learned_from(took_ms.astype(np.int64), poll_ms)
+    # Those asked a little earlier or later count as well, which errs by little and upwards.
+    assert 0.97 <= most_ms / np.quantile(took_ms, 0.95) <= 1.1
+    assert 0.9 <= middle_ms / np.quantile(took_ms, 0.5) <= 1.1
 
 
-@pytest.mark.parametrize(("took_ms", "bound_ms"), [(1, 2_500), (600_000, 15_000)])
-def test_t95_stays_between_half_and_three_times_the_table(took_ms: int, bound_ms: int) -> None:
-    learned, *_ = learned_from(np.full(2_000, took_ms))
-    assert learned.t95_ms[0, 0] == bound_ms
+@pytest.mark.parametrize(
+    ("took_ms", "low_ms", "high_ms"), [(1, 1_250, 2_600), (60_000, 14_900, 15_000)]
+)
+def test_t95_stays_between_a_quarter_and_three_times_the_table(
+    took_ms: int, low_ms: int, high_ms: int
+) -> None:
+    learned, *_ = learned_from(np.full(3_000, took_ms))
+    assert low_ms <= learned.t95_ms[0, 0] <= high_ms
 
 
 def test_yard_that_answers_in_two_seconds_is_learned() -> None:
-    """Rigs are asked each 5 s, so 2 s look like 1 to 4.5."""
     yard = settled(fleet_of(200))
-    for _ in range(20):
+    for _ in range(24):
         yard.order(np.arange(200), 0)
         yard.run(30)
         yard.order(np.arange(200), FULL_W)
         yard.run(30)
     learned = yard.state.learned
-    assert learned.samples[:, 0].min() >= 3_000
-    assert 2_500 <= learned.t95_ms[0, 0] <= 5_000
-    assert learned.t95_ms[1, 0] < 10_000
+    assert 2_000 <= learned.t95_ms[0, 0] <= 4_000
+    assert 2_000 <= learned.t95_ms[1, 0] <= 7_000
     assert yard.count(Status.RUNNING) == 200 and "unresponsive" not in yard.codes()
 
 

@@ -201,6 +201,18 @@ def test_ten_percent_that_hang_for_100_s_come_in_late_and_no_outlet_is_thrown() 
     assert max(rung for *_, rung in yard.tried) < OUTLET
 
 
+def test_rig_that_hung_while_the_ladder_was_climbed_is_told_to_sleep_again() -> None:
+    yard = settled(fleet_of(10))
+    yard.answers[0] = yard.obeys[0] = False
+    yard.order(rows(1), 0)
+    yard.run(100)
+    assert yard.tried[-1][3] == PARK
+    yard.answers[0] = yard.obeys[0] = True
+    yard.run(20)
+    assert yard.tried[-1][3] == 0
+    assert yard.status[0] == Status.SHED
+
+
 # -- load of others ------------------------------------------------------------------------
 
 

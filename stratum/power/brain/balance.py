@@ -85,6 +85,7 @@ def dropped(
     balance: Balance,
     meters: Sequence[MeterView],
     claims: Flags,
+    working: Flags,
     present: Ints,
     rigs: RigState,
     fleet: Fleet,
@@ -93,11 +94,12 @@ def dropped(
 
     All claims under a meter stand or fall together, and only where their drop is large enough for
     it to see. The others are taken at the least they may be drawing, so that what is left for the
-    claims is not understated.
+    claims is not understated; one that is caught `working` draws what that takes.
     """
     views = {view.feeder: view for view in meters if believed(balance, view)}
     asleep = rigs.asleep_w(fleet)
-    least = np.where(is_moving(rigs), np.minimum(asleep, present), present)
+    least = np.where(working, np.minimum(fleet.floor_w, present), np.minimum(asleep, present))
+    least = np.where(is_moving(rigs), least, present)
     others_w = fleet.by_feeder(np.where(claims, 0, least))
     slept_w = fleet.by_feeder(np.where(claims, asleep, 0))
     drop_w = fleet.by_feeder(np.where(claims, rigs.full_w(fleet) - asleep, 0))

@@ -126,6 +126,13 @@ def begin(attempts: Attempts, rows: Ints, pauses: tuple[int, ...], now_ms: int) 
     attempts.act_ms[rows] = now_ms + (pauses[0] if pauses else 0)
 
 
+def begin_again(attempts: Attempts, rigs: RigState, rows: Ints, now_ms: int) -> None:
+    """These were silent since they were ordered to sleep and answer now: what was sent meanwhile
+    may be lost, so the ladder begins anew."""
+    rigs.rung[rows] = rigs.tries[rows] = 0
+    attempts.act_ms[rows] = now_ms
+
+
 def shed_again(
     attempts: Attempts,
     rigs: RigState,
@@ -215,6 +222,7 @@ def _climb(
             writes_left=int(left[row]),
             has_levels=bool(fleet.continuous[row]),
             is_known=not suspects[row],
+            answers=bool(rigs.seen_ms[row] > rigs.ordered_ms[row]),
             used_ms=now_ms - int(attempts.seldom_ms[row]),
         ):
             step += 1
@@ -230,12 +238,19 @@ def _climb(
 
 
 def _is_allowed(
-    rung: Rung, *, writes_left: int, has_levels: bool, is_known: bool, used_ms: int
+    rung: Rung,
+    *,
+    writes_left: int,
+    has_levels: bool,
+    is_known: bool,
+    answers: bool,
+    used_ms: int,
 ) -> bool:
     if rung.by_name and not is_known:
         return False
     if rung.writes and not writes_left:
         return False
-    if rung.at_floor and not has_levels:
+    # A rig that hangs may do what it was told last: to sleep, not to run at its floor.
+    if rung.at_floor and not (has_levels and answers):
         return False
     return used_ms >= rung.pause_ms

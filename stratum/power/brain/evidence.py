@@ -18,7 +18,7 @@ from stratum.power.brain.balance import Balance
 from stratum.power.brain.estimator import MeterView
 from stratum.power.brain.fleet import Fleet
 from stratum.power.brain.settings import MINUTE, Settings
-from stratum.power.brain.state import RigState, Status, one_of
+from stratum.power.brain.state import NEVER, RigState, Status, one_of
 from stratum.power.brain.values import UNKNOWN_W, Flags, Ints
 from stratum.power.brain.witnesses import GroupVerdict, Work
 
@@ -101,13 +101,15 @@ def weigh(
     says_hashing = answered & (rigs.hashing == 1)
 
     # Work against the claim to sleep: after t95, and after the rig itself says it slept, so that
-    # one that slept late is believed late. Who was caught must be quiet for long.
+    # one that slept late is believed late; where it shows no watts its word may be but what it was
+    # told, and t95 runs from there. Who was caught must be quiet for long.
     slept_ms = np.where(is_off, heard.outlet_off_ms, heard.slept_ms)
-    from_ms = np.maximum(t95_ms, slept_ms + settings.verify_margin_ms)
+    grace_ms = np.where(told | is_off, 0, t95_ms - rigs.ordered_ms)
+    from_ms = np.maximum(t95_ms, slept_ms + np.maximum(grace_ms, settings.verify_margin_ms))
     against = ((rigs.worked_ms > from_ms) | heard.caught) & (since_work_ms <= quiet_ms) & ~shared
     # A session that is refused brings no work: the silence of a parked liar clears it of nothing.
     against |= heard.caught & heard.parked & ~is_off
-    caught = against & says_asleep & ~should_run
+    caught = against & says_asleep & ~should_run & (heard.caught | (slept_ms != NEVER))
     groups: tuple[GroupVerdict, ...] = ()
     if shared.any():
         sleeping = ~witnesses.may_work(rigs, now_ms, settings.verify_margin_ms)
@@ -134,7 +136,7 @@ def weigh(
     dropped = np.zeros_like(claims)
     if claims.any():
         present = balance.present_w(rigs, fleet, is_fresh)
-        dropped = balance.dropped(memory, meters, claims, present, rigs, fleet)
+        dropped = balance.dropped(memory, meters, claims, against, present, rigs, fleet)
     asleep = says_asleep & ~against & is_over & (low | dropped)
 
     at_level = seen_w >= rigs.ordered_w * learning.AWAKE_BP // 10_000  # no longer preheating

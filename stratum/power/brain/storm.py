@@ -43,12 +43,18 @@ def spent(results: Results) -> Ints:
 
 
 def watch(
-    failed_ms: Ints, rigs: RigState, settings: Settings, now_ms: int, *, was_storm: bool
+    failed_ms: Ints,
+    cut: Flags,
+    rigs: RigState,
+    settings: Settings,
+    now_ms: int,
+    *,
+    was_storm: bool,
 ) -> tuple[bool, tuple[Reason, ...]]:
-    """Is there a storm, and is that news."""
+    """Is there a storm, and is that news. Rigs that are `cut` are silent by our own doing."""
     refused: Flags = now_ms - failed_ms <= STORM_MS
     silent_for_ms = now_ms - rigs.seen_ms - settings.telemetry_age_ms
-    lost = (silent_for_ms > 0) & (silent_for_ms <= STORM_MS)
+    lost = (silent_for_ms > 0) & (silent_for_ms <= STORM_MS) & ~cut
     count, devices = int((refused | lost).sum()), len(failed_ms)
 
     is_storm = count >= LEAST and count * 10_000 >= devices * settings.storm_bp

@@ -156,13 +156,13 @@ class _Look:
         self.caught = self.state.caught & (rigs.ordered_w <= 0)
         self.attempts.parked &= rigs.ordered_w <= 0
 
-        asked = self.inputs.devices.rig
-        before_ms, before_w = rigs.seen_ms[asked], rigs.seen_w[asked]
         limit_w = learning.idle_limit_w(self.fleet)
+        was_silent = rigs.seen_ms <= rigs.ordered_ms
         heard = witnesses.hear(rigs, self.slept_ms, self.inputs.devices, limit_w, now_ms)
-        self.learned = learning.learn_answers(
-            self.state.learned, rigs, asked, before_ms, before_w, self.fleet
-        )
+        answers = was_silent[heard] & (rigs.seen_ms[heard] > rigs.ordered_ms[heard])
+        answers &= rigs.status[heard] == Status.UNRESPONSIVE
+        escalation.begin_again(self.attempts, rigs, heard[answers], now_ms)
+        self.learned = learning.learn_answers(self.state.learned, rigs, heard, self.fleet)
         learning.learn_watts(rigs, heard, self.fleet, now_ms)
         self._take_outlets()
         self._take_results()
@@ -310,8 +310,9 @@ class _Look:
         )
         self.reasons += reasons
         balance, calms = self._learn_models(balance, meters, present, apart)
+        cut = self.attempts.seldom_ms > rigs.ordered_ms
         is_storm, of_storm = storm.watch(
-            self.failed_ms, rigs, self.settings, now_ms, was_storm=self.state.is_storm
+            self.failed_ms, cut, rigs, self.settings, now_ms, was_storm=self.state.is_storm
         )
         self.reasons += of_storm
         retries = self._retry(owed_w, is_storm)
