@@ -148,7 +148,7 @@ def test_liars_stay_found_and_climb_the_ladder_to_the_end() -> None:
     yard.order(rows(200), 0)
     yard.run(90)
     flips = 0
-    for _ in range(600):
+    for _ in range(450):
         before = yard.status.copy()
         yard.tick()
         flips += int((before != yard.status).sum())
@@ -184,7 +184,7 @@ def test_silence_of_a_parked_liar_clears_it_of_nothing() -> None:
     yard.lies[:] = True
     yard.obeys[:] = False
     yard.order(rows(10), 0)
-    yard.run(1_000)
+    yard.run(450)
     assert {rung for *_, rung in yard.tried} >= {PARK, OUTLET}
     assert yard.count(Status.UNRESPONSIVE) == 10
 
@@ -316,12 +316,20 @@ def test_lost_upstream_kills_nobody() -> None:
     yard = settled(fleet_of(100, firmware=MUTE))
     yard.upstream_lost = True
     yard.works_here[:] = False
-    yard.run(900)
+    yard.run(400)
     assert yard.count(Status.RUNNING) == 100
     yard.upstream_lost = False
     yard.works_here[:] = True
     yard.run(60)
     assert yard.count(Status.RUNNING) == 100 and yard.codes() == set()
+
+
+def test_work_that_stops_everywhere_is_a_lost_witness_and_no_dead_rigs() -> None:
+    yard = settled(fleet_of(100, firmware=MUTE))
+    yard.works_here[:] = False
+    yard.run(600)
+    assert yard.count(Status.RUNNING) == 100
+    assert [reason.code for _, reason in yard.reasons] == ["work_lost"]
 
 
 # -- rigs without watts of their own -------------------------------------------------------
@@ -481,7 +489,7 @@ def test_meter_and_devices_apart_for_five_minutes_alarm_and_recalibrate() -> Non
     assert "meter_disagrees" in yard.codes()
     devices_w = yard.now.devices_w
     assert devices_w == pytest.approx(100 * FULL_W * 1.08, rel=0.001)
-    yard.run(700)
+    yard.run(400)
     assert [reason.code for _, reason in yard.reasons] == ["meter_disagrees"]
 
 

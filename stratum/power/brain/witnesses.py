@@ -76,7 +76,9 @@ class Work:
     @classmethod
     def fresh(cls, fleet: Fleet) -> Work:
         groups = len(fleet.groups)
-        none = np.zeros((6, groups), np.int64)
+        # Expectations are of use to shared names alone.
+        rows = HONEST + 1 if is_shared(fleet).any() else SQUARES + 1
+        none = np.zeros((rows, groups), np.int64)
         return cls(
             number=0,
             buckets=(none,),
@@ -160,7 +162,7 @@ def gather(
     came = readings.shares > 0
     group = readings.group[came]
 
-    added = np.zeros((6, groups), np.int64)
+    added = np.zeros_like(work.total)
     np.add.at(added[SHARES], group, readings.shares[came])
     np.add.at(added[WORK], group, readings.work[came])
     np.add.at(added[SQUARES], group, np.maximum(readings.squares[came], 0) >> SQUARES_SHIFT)
