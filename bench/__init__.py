@@ -11,6 +11,8 @@
     table           the table, and the JSON beside it
     crash           a hundred times `kill -9` under load, and the disk filled under load
     soak            hours of bad luck
+    power_table     how well the load follows a surplus: the controller against its twin
 
-`python -m bench` runs the rows, `python -m bench.crash` the chaos.
+`python -m bench` runs the rows, `python -m bench.crash` the chaos, `python -m bench.power_table`
+the days of a farm.
 """

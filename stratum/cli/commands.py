@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from stratum import __version__
-from stratum.cli import power
+from stratum.cli import plan, power
 from stratum.cli.outcome import DONE, MISUSED, reported, show_problems
 from stratum.config.values import Endpoint, Fault, endpoint
 from stratum.errors import Problem
@@ -29,6 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"max_content_width": 100, "help_option_names": ["-h", "--help"]},
 )
+app.command("plan")(plan.plan)
 app.add_typer(power.app)
 
 

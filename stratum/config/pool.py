@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +10,13 @@ from typing import Any
 
 from stratum.bitcoin.networks import NETWORKS, Network
 from stratum.config import values
+from stratum.config.document import read_document
 from stratum.config.nodes import read_nodes
 from stratum.config.payout import read_payout
 from stratum.config.table import Table
 from stratum.config.tiers import read_ports
 from stratum.config.values import Fault
-from stratum.errors import ConfigError, Problem
+from stratum.errors import ConfigError
 from stratum.mining.settings import LimitSettings, PayoutSettings, TierSettings
 from stratum.node.settings import NodeSettings
 from stratum.observability.settings import HttpSettings
@@ -35,11 +34,6 @@ _LATER_TABLES = {
     "signal": "the power controller",
     "meter": "the power controller",
 }
-
-#: tomllib ends its messages with "(at line 3, column 7)" or "(at end of document)".
-_PLACE = re.compile(r"(.*) \(at (.*)\)", re.DOTALL)
-
-_MAX_FILE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +58,7 @@ class PoolConfig:
 
 def load(path: Path, environ: Mapping[str, str] = os.environ) -> PoolConfig:
     """Read and check a file. Raises ConfigError with every problem it has."""
-    return read_pool(_read_document(path), environ)
+    return read_pool(read_document(path), environ)
 
 
 def read_pool(document: Mapping[str, Any], environ: Mapping[str, str]) -> PoolConfig:
@@ -121,34 +115,3 @@ def _read_durability(table: Table) -> str:
     durability = table.read("durability", values.one_of(DURABILITY), DURABILITY[0])
     table.close()
     return durability
-
-
-def _read_document(path: Path) -> dict[str, Any]:
-    """The file as tomllib reads it. Raises ConfigError with the place of a syntax error."""
-    key = str(path)
-    try:
-        with path.open("rb") as file:
-            content = file.read(_MAX_FILE_BYTES + 1)
-    except (OSError, ValueError) as exc:
-        reason = getattr(exc, "strerror", None) or exc
-        fault = f"can't be read: {reason}"
-        raise ConfigError([Problem(key, fault, "name a config file")]) from exc
-    if len(content) > _MAX_FILE_BYTES:
-        raise ConfigError([Problem(key, "is above 1 MiB", "is it the right file?")])
-
-    try:
-        return tomllib.loads(content.decode("utf-8-sig"))
-    except UnicodeDecodeError as exc:
-        line = content.count(b"\n", 0, exc.start) + 1
-        fault = f"line {line}: is not UTF-8 text"
-        raise ConfigError([Problem(key, fault, "save it as UTF-8")]) from exc
-    except (ValueError, RecursionError) as exc:
-        raise ConfigError([Problem(key, _syntax_fault(exc), "see https://toml.io")]) from exc
-
-
-def _syntax_fault(exc: Exception) -> str:
-    """`line 3, column 7: expected …`, the place first, as compilers put it."""
-    if isinstance(exc, RecursionError):
-        return "is nested too deeply"
-    match = _PLACE.fullmatch(str(exc))
-    return f"{match[2]}: {match[1]}" if match else str(exc)

@@ -11,5 +11,5 @@ In reading order:
     plan         a history of surplus against a fleet: hours, coins, profit, break-even
 
 Live control, dry run, simulation and replay call the same `brain.decide`. Nothing here but
-`journal.writer` and what writes reports touches a disk, and nothing opens a socket.
+`journal` and what writes reports touches a disk, and nothing opens a socket.
 """

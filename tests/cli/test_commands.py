@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from stratum.cli.commands import app
 from stratum.ledger.log import Log
 
-COMMANDS = ("pool", "check", "mine", "swarm", "demo")
+COMMANDS = ("pool", "check", "mine", "swarm", "plan", "demo")
 
 
 #: What the installed `baseload` does, in a process of its own.

@@ -10,7 +10,7 @@ from stratum.power.brain.feeders import NO_CAP_W, fitting, open_below, read_feed
 from stratum.power.brain.fleet import Feeder, Fleet
 from stratum.power.brain.settings import SECOND, MeterSettings, Settings
 from stratum.power.brain.state import RigState, Status
-from stratum.power.brain.values import Inputs, MeterReading, Quality
+from stratum.power.brain.values import Inputs, Ints, MeterReading, Quality
 from tests.power.fleets import SITE, fleet
 
 TREE = (SITE, Feeder("east", "site", 20_000), Feeder("west", "site"), Feeder("e1", "east", 8_000))
@@ -28,6 +28,11 @@ def running(some: Fleet) -> RigState:
     return rigs
 
 
+def present(rigs: RigState) -> Ints:
+    """What the witnesses say here: each rig's last word."""
+    return rigs.seen_w.copy()
+
+
 def image(now_ms: int, *meters: MeterReading) -> Inputs:
     return Inputs(tick=0, now_ms=now_ms, wall_ms=now_ms, meters=meters)
 
@@ -38,7 +43,7 @@ def reading(power_w: int | None, at_ms: int, quality: Quality = Quality.GOOD) ->
 
 def feeders_of(some: Fleet, rigs: RigState, now_ms: int, *meters: MeterReading):  # type: ignore[no-untyped-def]
     memory, views = read_meters({}, image(now_ms, *meters), METERED, some)
-    load = Load(rigs, some, METERED, now_ms)
+    load = Load(rigs, present(rigs), some, METERED, now_ms)
     return read_feeders(load, some, views, memory, 5_000)
 
 
@@ -95,7 +100,9 @@ def test_less_load_is_believed_slowly_and_more_at_once() -> None:
         rigs.seen_ms[:] = now_ms
         samples = image(now_ms, reading(power_w, now_ms))
         memory, views = read_meters(memory, samples, METERED, some)
-        feeders, memory = read_feeders(Load(rigs, some, METERED, now_ms), some, views, memory, 0)
+        feeders, memory = read_feeders(
+            Load(rigs, present(rigs), some, METERED, now_ms), some, views, memory, 0
+        )
         settled.append(feeders.site.settled_w)
     assert settled[0] == 35_000
     assert 34_500 < settled[1] < 35_000
@@ -149,6 +156,6 @@ def test_a_full_parent_closes_its_children() -> None:
     rigs = running(some)
     feeders, _ = feeders_of(some, rigs, 10_000, reading(28_000, 10_000))
     assert feeders.over_w.tolist() == [0, 0, 0, 6_000]
-    is_open = open_below(some, feeders.capped(1_000_000))
+    is_open = open_below(some, feeders.capped(1_000_000, np.full(4, -1, np.int64)))
     assert is_open.tolist() == [True, True, True, False]
-    assert not open_below(some, feeders.capped(28_000)).any()
+    assert not open_below(some, feeders.capped(28_000, np.full(4, -1, np.int64))).any()

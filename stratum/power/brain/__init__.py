@@ -7,8 +7,14 @@ In reading order:
     fleet         the rigs as arrays, their models, firmware, feeders and owners
     state         what is remembered from second to second, one array a fact
     commands      what goes out: power per rig, and the reasons in words
+    clocks        what time it is, and when the wall clock is not to be believed
     arrival       is this sample to be believed
-    sources       what each source says now; what holds when it goes silent
+    slots         a plan as intervals of UTC, the newer issue over the older
+    counting      samples that count from our own load
+    line          what each source counts as, and who leads whom
+    holding       what holds when a source goes silent
+    hearing       what a sample changes
+    sources       all of them, tick by tick
     overrides     operators' orders, locks, the emergency latch
     arbitration   many wishes narrowed to one order
     estimator     what the load is, and what it will be when all commands have worked

@@ -25,7 +25,7 @@ from stratum.power.brain.fleet import Fleet, Label
 from stratum.power.brain.pacing import inrush_room, wake_slots, within_inrush
 from stratum.power.brain.ranking import Ranking
 from stratum.power.brain.settings import Settings
-from stratum.power.brain.state import RigState, Status
+from stratum.power.brain.state import RigState, Status, one_of
 from stratum.power.brain.trim import TrimGroup, retrim, trims
 from stratum.power.brain.values import Flags, Ints
 
@@ -33,7 +33,7 @@ FULL_BP = 10_000
 MIDDLE_BP = 5_000
 
 #: What a shed can be ordered from; what was ordered asleep already is the ladder's.
-SHEDDABLE = (Status.UNKNOWN, Status.RUNNING, Status.WAKING, Status.DEAD)
+SHEDDABLE = one_of(Status.UNKNOWN, Status.RUNNING, Status.WAKING, Status.DEAD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class Allocator:
     settings: Settings
     feeders: Feeders
     ranking: Ranking
-    ceiling_w: Ints
+    ceiling_w: Ints  # how high each rig may run; never more than it can
     task: Task
     draft: Draft
 
@@ -174,7 +174,7 @@ class Allocator:
         if need_w <= 0:
             return 0
         task, rigs = self.task, self.rigs
-        able = rigs.managed & np.isin(rigs.status, SHEDDABLE) & (self.draft.wanted_w != 0)
+        able = rigs.managed & SHEDDABLE[rigs.status] & (self.draft.wanted_w != 0)
         if task.is_emergency:  # foreign load is fought only here and for caps (with_protected)
             able |= rigs.managed & (rigs.status == Status.FOREIGN)
         if mine is not None:
@@ -203,8 +203,7 @@ class Allocator:
         ranked = ranked[within_inrush(self.fleet, ranked, inrush_room(self.fleet, self.settings))]
         ranked = ranked[fitting(self.fleet, ranked, cost_w[ranked], self.room_w())]
         ranked = ranked[np.cumsum(cost_w[ranked]) <= free_w[ranked]]
-        power_w = np.minimum(self.rigs.full_w(self.fleet), self.ceiling_w)
-        return self.draft.set(ranked, power_w[ranked], Cause.PLANT)
+        return self.draft.set(ranked, self.ceiling_w[ranked], Cause.PLANT)
 
     def wakeable(self) -> Flags:
         """Rigs that may be woken at all, whatever room there is."""
@@ -216,14 +215,14 @@ class Allocator:
             & (self.draft.wanted_w < 0)
             & (self.task.now_ms - rigs.off_ms >= fleet.min_off_ms)
             & (self.ranking.cycles < self.settings.cycles_hard)
-            & (self.ceiling_w >= fleet.floor_w)
+            & (self.ceiling_w >= np.minimum(fleet.floor_w, rigs.full_w(fleet)))
             & open_below(fleet, self.feeders)[fleet.feeder]
         )
         return able
 
     def wake_cost_w(self) -> Ints:
-        full_w = np.minimum(self.rigs.full_w(self.fleet), self.ceiling_w)
-        return np.maximum(full_w - self.draft.asleep_w, 1)
+        cost_w: Ints = np.maximum(self.ceiling_w - self.draft.asleep_w, 1)
+        return cost_w
 
     # -- figures that change while deciding ------------------------------------------------------
 

@@ -80,3 +80,7 @@ class Picture:
     absorb_15min_w: int
     foreign_w: int
     unresponsive_w: int
+    # Whose wish the target is: what settlement tells one event from the next by.
+    cause: str = ""  # a Cause
+    source: str = ""  # the signal's, or the operator; empty: whoever said it last
+    event_id: str = ""

@@ -21,6 +21,7 @@ class Draft:
         self.wanted_w = np.full(len(fleet), KEEP_W, np.int64)
         self.cause = np.zeros(len(fleet), np.int64)
         self.rung = np.zeros(len(fleet), np.int64)
+        self.repeats = np.zeros(len(fleet), np.bool_)
         self.assumed_w = assumed_w.copy()
         self.asleep_w = rigs.asleep_w(fleet)
 
@@ -41,6 +42,7 @@ class Draft:
         self.wanted_w[rows[free]] = power_w[free]
         self.rung[rows[free]] = rung[free]
         self.cause[rows[free]] = CAUSES.index(Cause.ESCALATION)
+        self.repeats[rows[free]] = True
 
     def changed_w(self, mine: Flags | None = None) -> int:
         """By how much the tick's orders change the load, or a part of it."""

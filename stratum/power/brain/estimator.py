@@ -23,11 +23,12 @@ import numpy as np
 
 from stratum.power.brain.fleet import Fleet
 from stratum.power.brain.settings import MeterSettings, Settings
-from stratum.power.brain.state import RigState, Status
+from stratum.power.brain.state import RigState, Status, one_of
 from stratum.power.brain.values import UNKNOWN_W, Inputs, Ints, MeterReading, Quality
 
 SMOOTHING = 8  # samples: a meter of 0.5 % noise leaves 0.1 % in the smoothed bias
 FULL_BP = 10_000
+_OBEYS = one_of(Status.RUNNING, Status.SHEDDING, Status.SHED, Status.WAKING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class MeterView:
 
 @dataclass(frozen=True, slots=True)
 class MeterMemory:
-    """The last sample that could be used, and the smoothed bias of its feeder."""
+    """The last sample that could be used, when it was true, and its feeder's smoothed bias."""
 
     power_w: int | None = None
     true_ms: int = 0
@@ -94,37 +95,55 @@ def sample_time(reading: MeterReading, meter: MeterSettings, inputs: Inputs) -> 
 
 
 def predicted_w(rigs: RigState, fleet: Fleet, at_ms: int, assumed_w: Ints) -> Ints:
-    """What each rig takes at a time, by its last command and its firmware's course."""
-    waking = rigs.from_w <= rigs.asleep_w(fleet)
-    sleeping = rigs.ordered_w == 0
-    dead_ms = np.where(
-        sleeping, fleet.down_dead_ms, np.where(waking, fleet.up_dead_ms, fleet.trim_dead_ms)
-    )
-    ramp_ms = np.where(
-        sleeping, fleet.down_ramp_ms, np.where(waking, fleet.up_ramp_ms, fleet.trim_ramp_ms)
-    )
+    """What each rig takes at a time, by its last command and its firmware's course.
+
+    Only rigs on their way are worked out: what nobody ordered, or does not obey, has no course, and
+    what has arrived takes what it is counted at.
+    """
+    on_way = (rigs.ordered_ms > at_ms - slowest_ms(fleet)) & (rigs.from_w != UNKNOWN_W)
+    rows = np.flatnonzero(on_way & _OBEYS[rigs.status])
+    sleeping = rigs.ordered_w[rows] == 0
+    waking = rigs.from_w[rows] <= rigs.asleep_w(fleet)[rows]
+
+    def course(down: Ints, up: Ints, trim: Ints) -> Ints:
+        return np.where(sleeping, down[rows], np.where(waking, up[rows], trim[rows]))
+
+    dead_ms = course(fleet.down_dead_ms, fleet.up_dead_ms, fleet.trim_dead_ms)
+    ramp_ms = course(fleet.down_ramp_ms, fleet.up_ramp_ms, fleet.trim_ramp_ms)
     ramp_ms = np.maximum(ramp_ms, 1)
-    since_ms = np.clip(at_ms - rigs.ordered_ms - dead_ms, 0, ramp_ms)
-    course_w = rigs.from_w + (assumed_w - rigs.from_w) * since_ms // ramp_ms
-    # What nobody ordered, or does not obey, has no course.
-    steady = (rigs.from_w == UNKNOWN_W) | np.isin(
-        rigs.status, (Status.UNKNOWN, Status.UNRESPONSIVE, Status.FOREIGN, Status.DEAD)
+    since_ms = np.clip(at_ms - rigs.ordered_ms[rows] - dead_ms, 0, ramp_ms)
+    from_w, course_w = rigs.from_w[rows], assumed_w.copy()
+    course_w[rows] = from_w + (assumed_w[rows] - from_w) * since_ms // ramp_ms
+    return course_w
+
+
+def slowest_ms(fleet: Fleet) -> int:
+    """The longest that any course of this fleet takes."""
+    kinds = fleet.firmwares
+    return max(
+        (
+            max(
+                kind.down_dead_ms + kind.down_ramp_ms,
+                kind.up_dead_ms + kind.up_ramp_ms,
+                kind.trim_dead_ms + kind.trim_ramp_ms,
+            )
+            for kind in kinds
+        ),
+        default=0,
     )
-    return np.where(steady, assumed_w, course_w)
-
-
-def devices_w(rigs: RigState, fleet: Fleet, settings: Settings, now_ms: int) -> Ints:
-    """What each rig takes by its own word; at the worst where it is silent or does not say."""
-    told = (rigs.seen_w != UNKNOWN_W) & (now_ms - rigs.seen_ms <= settings.telemetry_age_ms)
-    silent_w = np.where(rigs.status == Status.SHED, rigs.asleep_w(fleet), rigs.worst_w(fleet))
-    return np.where(told, rigs.seen_w, silent_w)
 
 
 class Load:
-    """One tick's figures per rig, summed up per feeder when asked."""
+    """One tick's figures per rig, summed up per feeder when asked.
 
-    def __init__(self, rigs: RigState, fleet: Fleet, settings: Settings, now_ms: int) -> None:
+    `present_w` is what each rig takes by its own witnesses, its worst where they leave a doubt.
+    """
+
+    def __init__(
+        self, rigs: RigState, present_w: Ints, fleet: Fleet, settings: Settings, now_ms: int
+    ) -> None:
         self.rigs, self.fleet, self.settings, self.now_ms = rigs, fleet, settings, now_ms
+        self.present_w = present_w
         self.assumed_w = rigs.assumed_w(fleet)
         self.assumed_by_feeder = fleet.by_feeder(self.assumed_w)
         self._predicted: dict[int, Ints] = {}
@@ -138,11 +157,10 @@ class Load:
 
     def devices_by_feeder(self) -> Ints:
         if self._devices is None:
-            each_w = devices_w(self.rigs, self.fleet, self.settings, self.now_ms)
-            self._devices = self.fleet.by_feeder(each_w)
+            self._devices = self.fleet.by_feeder(self.present_w)
         return self._devices
 
-    def told_by_feeder(self) -> Ints:
+    def silent_by_feeder(self) -> Ints:
         """Rigs under each feeder of which nothing can be said: no telemetry, not verified."""
         silent = (self.now_ms - self.rigs.seen_ms > self.settings.telemetry_age_ms) & (
             self.rigs.status != Status.SHED
@@ -168,7 +186,7 @@ def estimate(
     told_w = int(load.devices_by_feeder()[feeder])
     reserve_w = told_w * load.settings.stale_meter_reserve_bp // FULL_BP
     beyond_w = max(0, told_w - int(load.predicted_by_feeder(load.now_ms)[feeder])) + reserve_w
-    silent = int(load.told_by_feeder()[feeder])
+    silent = int(load.silent_by_feeder()[feeder])
     source = "devices" if silent == 0 else "model"
     measured_w = told_w if silent == 0 else None
     return Estimate(measured_w, source, assumed_w + beyond_w, ahead_w + beyond_w), memory

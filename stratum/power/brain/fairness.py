@@ -14,12 +14,13 @@ import numpy as np
 
 from stratum.power.brain.fleet import Fleet
 from stratum.power.brain.settings import HOUR, Settings
-from stratum.power.brain.state import RigState, Status
+from stratum.power.brain.state import RigState, Status, one_of
 from stratum.power.brain.values import UNKNOWN_W, Ints
 
 BUCKETS = 30  # of a thirtieth of the window each: the oldest falls out whole
 MAKE_UP_MS = HOUR
 FULL_BP = 10_000
+_COUNTED = ~one_of(Status.DEAD, Status.UNKNOWN)
 QUANTUM_BP = 50  # owners within half a per cent of their wish are equals, merit decides
 
 
@@ -38,7 +39,7 @@ class FairnessState:
 def curtailed_w(rigs: RigState, fleet: Fleet) -> Ints:
     """Per owner, watts that could run and are off or held down by our orders."""
     ours = rigs.managed & ~rigs.locked & (rigs.ordered_w != UNKNOWN_W)
-    ours &= ~np.isin(rigs.status, (Status.DEAD, Status.UNKNOWN))
+    ours &= _COUNTED[rigs.status]
     missing = np.where(ours, np.maximum(rigs.full_w(fleet) - rigs.ordered_w, 0), 0)
     return np.bincount(fleet.owner, missing, len(fleet.owners)).astype(np.int64)
 

@@ -36,9 +36,10 @@ class Feeders:
         assert found is not None  # the site is always estimated
         return found
 
-    def capped(self, site_cap_w: int) -> Feeders:
-        """The same tree under what arbitration allows the whole site."""
-        cap_w = self.cap_w.copy()
+    def capped(self, site_cap_w: int, ordered_w: Ints) -> Feeders:
+        """The same tree under what arbitration allows the site, and operators each feeder (-1:
+        nobody said)."""
+        cap_w = np.where(ordered_w < 0, self.cap_w, np.minimum(self.cap_w, ordered_w))
         cap_w[0] = min(int(cap_w[0]), site_cap_w)
         return replace(self, cap_w=cap_w)
 

@@ -36,6 +36,7 @@ class PacingState:
 def ramp(
     state: PacingState,
     target_w: int,
+    at_once_w: int,
     cause: Cause,
     settled_w: int,
     slack_w: int,
@@ -43,7 +44,10 @@ def ramp(
     fleet: Fleet,
     now_ms: int,
 ) -> int:
-    """The next goal: towards the target, no faster than allowed. Watts."""
+    """The next goal: towards the target, no faster than allowed. Watts.
+
+    What is above `at_once_w` is somebody's order and falls now, whatever the rest is for.
+    """
     if state.goal_w is None:  # the first tick: from where the load is, by the same rules
         before_w, elapsed_ms = settled_w, 0
     else:
@@ -53,6 +57,7 @@ def ramp(
         return min(target_w, start_w + ramp_up_w(settings, fleet) * elapsed_ms // MINUTE)
     if cause in ORDERED:
         return target_w
+    before_w = min(before_w, max(at_once_w, target_w))
     return max(target_w, before_w - ramp_down_w(settings, fleet) * elapsed_ms // MINUTE)
 
 

@@ -1,9 +1,10 @@
 """In which order rigs are shed and woken.
 
 Labels first (first-shed rigs, then everyone; protected ones only for caps and emergencies, last),
-then rigs without a power target before those that trim, then merit in bands of five per cent, and
-among equals the one with the fewest cycles today that has run, or slept, the longest. So wear goes
-round among rigs that are worth the same, instead of burning the one at the margin (reference §0.7).
+then rigs without a power target before those that trim, then merit in bands of five per cent, each
+cycle of the last day weighing as much as one band: a worn rig is left as it is, asleep or awake.
+Among equals the one that has run, or slept, the longest. So wear goes round among rigs that are
+worth nearly the same, instead of burning the one at the margin (reference §0.7).
 """
 
 from __future__ import annotations
@@ -40,8 +41,7 @@ class Ranking:
             np.lexsort(
                 (
                     self.rigs.on_ms[rows],
-                    self.cycles[rows],
-                    self.band[rows],
+                    self.band[rows] + self.cycles[rows],
                     self.fleet.continuous[rows],
                     tier[rows],
                 )
@@ -61,8 +61,7 @@ class Ranking:
             np.lexsort(
                 (
                     self.rigs.off_ms[rows],
-                    self.cycles[rows],
-                    -self.band[rows],
+                    self.cycles[rows] - self.band[rows],
                     ~self.fleet.continuous[rows],
                     -tier[rows],
                 )

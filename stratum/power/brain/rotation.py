@@ -46,8 +46,7 @@ def rotate(state: RotationState, tick: Allocator) -> RotationState:
     sleep_rows, wake_rows = pairs(tick, running, asleep)
     if len(wake_rows):
         tick.draft.set(sleep_rows, 0, Cause.ROTATION)
-        full_w = np.minimum(tick.rigs.full_w(tick.fleet), tick.ceiling_w)
-        tick.draft.set(wake_rows, full_w[wake_rows], Cause.ROTATION)
+        tick.draft.set(wake_rows, tick.ceiling_w[wake_rows], Cause.ROTATION)
     return RotationState(now_ms)
 
 

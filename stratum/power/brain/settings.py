@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from stratum.power.brain.values import Kind
+from stratum.power.economics.tariff import Tariff
 
 SECOND = 1_000
 MINUTE = 60 * SECOND
@@ -33,13 +34,15 @@ class SourceSettings:
     period_ms: int = SECOND  # how often a sample is due
     max_age_ms: int = 10 * SECOND  # N19; of the sample itself, not of its arrival
     fallback_w: int | None = None  # None: the floor
+    fallback_source: str = ""  # N20: a source whose word then holds instead of `fallback_w`
     min_w: int = 0  # a value outside these is no value: a unit error, a swapped word
     max_w: int | None = None  # None: twice the fleet
     heartbeat: bool = False  # `sequence` must move, or the value is frozen (N21)
     frozen_after_ms: int | None = None  # None: max_age_ms
     includes_our_load: bool = False  # SURPLUS_MEAS: the figure is what is left beside our load
     priority: int = 0  # lower wins
-    latches: bool = False  # EMERGENCY always does
+    latches: bool = False  # CAP: the lowest holds until an operator clears; EMERGENCY always does
+    on_event: bool = False  # EMERGENCY: speaks in emergencies only, so that silence is no loss
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,4 +120,10 @@ class Settings:
     pool_fee_bp: int = 0
     stale_bp: int = 100  # rejected and stale, of work
 
+    # One wake and sleep: lost hash while it ramps, and its part of a power supply. Either money,
+    # or so many minutes of what the rig earns (assumed; 2 to 60 are defensible).
+    cycle_cost_micro: int | None = None
+    cycle_cost_minutes: int = 15
+
     tariffs: dict[str, int] = field(default_factory=dict)  # owner -> micro-units per MWh, now
+    tariff_plans: dict[str, Tariff] = field(default_factory=dict)  # by the hour; before the above

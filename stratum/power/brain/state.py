@@ -116,8 +116,8 @@ class RigState:
 
     def assumed_w(self, fleet: Fleet) -> Ints:
         """What each rig is counted at once every command has worked. Unknown is never 0."""
-        ordered = np.where(self.ordered_w == UNKNOWN_W, self.full_w(fleet), self.ordered_w)
         dead = (self.status == Status.DEAD) & (self.seen_w != UNKNOWN_W)
-        assumed = np.where(dead, self.seen_w, ordered)
-        assumed = np.where(_ASLEEP[self.status], self.asleep_w(fleet), assumed)
-        return np.where(UNSURE[self.status], self.worst_w(fleet), assumed)
+        ordered_w = np.where(self.ordered_w == UNKNOWN_W, self.full_w(fleet), self.ordered_w)
+        running_w = np.where(dead, self.seen_w, ordered_w)
+        sure_w = np.where(_ASLEEP[self.status], self.asleep_w(fleet), running_w)
+        return np.where(UNSURE[self.status], self.worst_w(fleet), sure_w)

@@ -62,7 +62,7 @@ def trim_group(fleet: Fleet, rigs: RigState, assumed_w: Ints, ceiling_w: Ints) -
         fleet.continuous & rigs.managed & (rigs.status == Status.RUNNING) & (assumed_w > 0)
     )
     floor_w = fleet.floor_w[rows]
-    top_w = np.maximum(floor_w, np.minimum(rigs.full_w(fleet), ceiling_w)[rows])
+    top_w = np.maximum(floor_w, ceiling_w[rows])
     return TrimGroup(rows, np.clip(assumed_w[rows], floor_w, top_w), floor_w, top_w)
 
 

@@ -59,6 +59,7 @@ class Signal:
     priority: int = 0  # lower wins among equals, as in OpenADR 3
     event_id: str = ""
     raw_hash: bytes = b""
+    local: bool = False  # the plant's switch stands at LOCAL: its remote set-points don't count
 
 
 @dataclass(frozen=True, slots=True)

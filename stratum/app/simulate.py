@@ -1,0 +1,139 @@
+"""`baseload power simulate`: a scenario, the brain and the twin put together."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from stratum.errors import ConfigError, Problem
+from stratum.power.brain.dispatch import State, decide
+from stratum.power.simulation.catalogue import CATALOGUE
+from stratum.power.simulation.run import Run, run
+from stratum.power.simulation.scenario import Scenario
+from stratum.power.simulation.score import Score, score
+
+#: A pipe or a log file has no width of its own.
+WIDTH = 110
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the command line asks; None: as the scenario has it."""
+
+    scenario: str
+    rigs: int | None = None
+    hours: float | None = None
+    seed: int = 1
+    trim_percent: float | None = None
+    reserve_percent: float | None = None
+    out: Path | None = None
+    as_json: bool = False
+
+
+def simulate(wish: Wish) -> None:
+    """Run it, show it, and write the page where one is wanted."""
+    scenario = wished(wish)
+    if wish.out is not None:
+        wish.out.touch()  # a path that can't be written fails now, not after an hour
+    with _progress(scenario) as progress:
+        done = run(scenario, decide, State.fresh, seed=wish.seed, progress=progress)
+    judged = score(done)
+    if wish.out is not None:
+        from stratum.power.simulation.plots import page
+
+        wish.out.write_text(page(done, judged), encoding="utf-8")
+    if wish.as_json:
+        print(json.dumps(as_json(done, judged), indent=2))
+        return
+    from stratum.power.simulation.report import show
+
+    console = _console()
+    show(console, done, judged)
+    if wish.out is not None:
+        console.print(f"page: {wish.out}", highlight=False)
+
+
+def wished(wish: Wish) -> Scenario:
+    """The scenario with what the command line changes. Raises ConfigError for an unknown name."""
+    if wish.scenario not in CATALOGUE:
+        known = ", ".join(CATALOGUE)
+        fault = f"{wish.scenario!r} is no scenario"
+        raise ConfigError([Problem("SCENARIO", fault, f"one of: {known}")])
+    scenario = CATALOGUE[wish.scenario]
+    if wish.rigs is not None:
+        scenario = replace(scenario, rigs=wish.rigs)
+    if wish.hours is not None:
+        scenario = replace(scenario, hours=wish.hours)
+    if wish.trim_percent is not None:
+        farm = replace(scenario.farm, trim_bp=round(wish.trim_percent * 100))
+        scenario = replace(scenario, farm=farm)
+    if wish.reserve_percent is not None:
+        scenario = scenario.with_settings(reserve_bp=round(wish.reserve_percent * 100))
+    return scenario
+
+
+def as_json(done: Run, judged: Score) -> dict[str, object]:
+    """Figures and events, for scripts."""
+    scenario = done.scenario
+    return {
+        "scenario": scenario.name,
+        "title": scenario.title,
+        "surplus": scenario.surplus,
+        "rigs": scenario.rigs,
+        "hours": scenario.hours,
+        "seed": done.seed,
+        "trim_percent": scenario.farm.trim_bp / 100,
+        "reserve_percent": done.settings.reserve_bp / 100,
+        "fleet_w": done.fleet.total_w,
+        "energy_wh": done.energy_wh,
+        "score": judged.as_dict(),
+        "events": [
+            {
+                "second": event.second,
+                "level": str(event.level),
+                "code": event.code,
+                "subject": event.subject,
+                "text": event.text,
+            }
+            for event in done.events
+        ],
+    }
+
+
+def show_catalogue() -> None:
+    """Every scenario, one line each."""
+    shown = Table(pad_edge=False, box=None)
+    for name in ("scenario", "hours", "rigs", "surplus", "what happens"):
+        shown.add_column(name, no_wrap=name != "what happens")
+    for scenario in CATALOGUE.values():
+        shown.add_row(
+            scenario.name,
+            f"{scenario.hours:g}",
+            f"{scenario.rigs:,}",
+            scenario.surplus,
+            scenario.title,
+        )
+    _console().print(shown)
+
+
+def _console() -> Console:
+    return Console(width=None if sys.stdout.isatty() else WIDTH)
+
+
+@contextmanager
+def _progress(scenario: Scenario) -> Iterator[Callable[[int], None]]:
+    """A bar while a terminal waits; a pipe or a log file sees nothing of it."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    silent = not console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=silent) as bar:
+        task = bar.add_task(scenario.name, total=scenario.seconds)
+        yield lambda seconds: bar.update(task, completed=seconds)

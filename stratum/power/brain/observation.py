@@ -1,0 +1,124 @@
+"""The first half of a tick: everything that is known before anything is wanted.
+
+Writes on the copy of the rigs' arrays that `decide` made: operators' locks, what the witnesses say.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from stratum.power.brain import clocks, overrides, sources
+from stratum.power.brain.arbitration import Order, arbitrate
+from stratum.power.brain.commands import Reason
+from stratum.power.brain.estimator import Load, MeterMemory, read_meters
+from stratum.power.brain.feeders import Feeders, read_feeders
+from stratum.power.brain.fleet import Fleet
+from stratum.power.brain.settings import HOUR, Settings
+from stratum.power.brain.state import HOURS, RigState
+from stratum.power.brain.trim import horizon_ms
+from stratum.power.brain.values import Inputs
+from stratum.power.brain.verification import VerificationState, Verified, verify
+from stratum.power.economics.merit import PriceState, Worth, worth
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Memory:
+    """What observing remembers from tick to tick."""
+
+    clocks: clocks.ClockState
+    overrides: overrides.OverrideState
+    sources: sources.SourceMemory
+    verification: VerificationState
+    price: PriceState
+    meters: dict[str, MeterMemory]
+    load_w: int | None  # as measured last, by whatever witness
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Facts:
+    """One tick as it stands: the load, the plant's order, what each rig is worth."""
+
+    memory: Memory
+    load: Load
+    feeders: Feeders
+    order: Order
+    verified: Verified
+    worth: Worth
+    reasons: tuple[Reason, ...]
+
+
+def observe(
+    memory: Memory, rigs: RigState, inputs: Inputs, settings: Settings, fleet: Fleet
+) -> Facts:
+    """Read one process image."""
+    now_ms = inputs.now_ms
+    clock, of_clocks = clocks.watch(memory.clocks, now_ms, inputs.wall_ms, settings)
+    meters, views = read_meters(memory.meters, inputs, settings, fleet)
+    site = views.get(0)
+    load_w = site.power_w if site is not None and site.fresh else memory.load_w
+    orders, effects, of_orders = overrides.apply(
+        memory.overrides, inputs.orders, now_ms, settings, fleet, load_w=load_w
+    )
+    for effect in effects:
+        if effect.locked is not None:
+            rigs.locked[effect.rigs] = effect.locked
+        if effect.managed is not None:
+            rigs.managed[effect.rigs] = effect.managed
+    heard, of_sources = sources.advance(
+        memory.sources,
+        inputs.signals,
+        now_ms,
+        clock.wall_ms,
+        settings,
+        fleet.total_w,
+        clock.reject_wall_timed,
+        load_w=load_w,
+        load_ms=None if site is None or not site.fresh else site.true_ms,
+        cleared=orders.cleared,
+    )
+
+    verified = verify(rigs, memory.verification, inputs, settings, fleet, tuple(views.values()))
+    views = {
+        row: replace(view, fresh=view.fresh and not verified.disbelieved[row])
+        for row, view in views.items()
+    }
+    load = Load(rigs, verified.present_w, fleet, settings, now_ms)
+    feeders, meters = read_feeders(load, fleet, views, meters, horizon_ms(fleet))
+    order, of_arbitration = arbitrate(
+        heard.views, orders, feeders.site.measured_w, settings, fleet.total_w, inputs
+    )
+    value, price, of_price = worth(
+        fleet,
+        rigs,
+        inputs.market,
+        memory.price,
+        settings,
+        now_ms,
+        clock.wall_ms,
+        sources.price_micro(heard.views),
+    )
+    return Facts(
+        memory=Memory(clock, orders, heard, verified.state, price, meters, feeders.site.measured_w),
+        load=load,
+        feeders=feeders.capped(order.hi_w, orders.feeder_limits(fleet)),
+        order=order,
+        verified=verified,
+        worth=value,
+        reasons=(
+            *of_clocks,
+            *of_orders,
+            *of_sources,
+            *verified.reasons,
+            *of_arbitration,
+            *of_price,
+        ),
+    )
+
+
+def forget_old_cycles(rigs: RigState, before_ms: int | None, now_ms: int) -> None:
+    """Empty the hours of the day's ring that have come round since the last tick."""
+    if before_ms is None:
+        return
+    passed = min(HOURS, now_ms // HOUR - before_ms // HOUR)
+    for hour in range(passed):
+        rigs.cycles[(now_ms // HOUR - hour) % HOURS] = 0
