@@ -42,7 +42,7 @@ def reading(power_w: int | None, at_ms: int, quality: Quality = Quality.GOOD) ->
 
 
 def feeders_of(some: Fleet, rigs: RigState, now_ms: int, *meters: MeterReading):  # type: ignore[no-untyped-def]
-    memory, views = read_meters({}, image(now_ms, *meters), METERED, some)
+    memory, views = read_meters({}, image(now_ms, *meters), METERED, some, now_ms)
     load = Load(rigs, present(rigs), some, METERED, now_ms)
     return read_feeders(load, some, views, memory, 5_000)
 
@@ -99,7 +99,7 @@ def test_less_load_is_believed_slowly_and_more_at_once() -> None:
         now_ms = (10 + second) * SECOND
         rigs.seen_ms[:] = now_ms
         samples = image(now_ms, reading(power_w, now_ms))
-        memory, views = read_meters(memory, samples, METERED, some)
+        memory, views = read_meters(memory, samples, METERED, some, now_ms)
         feeders, memory = read_feeders(
             Load(rigs, present(rigs), some, METERED, now_ms), some, views, memory, 0
         )
@@ -133,13 +133,15 @@ def test_without_meter_and_telemetry_everything_counts_at_its_worst() -> None:
 @pytest.mark.parametrize("power_w,quality", [(None, Quality.GOOD), (1, Quality.BAD)])
 def test_a_reading_that_says_nothing_is_no_reading(power_w: int | None, quality: Quality) -> None:
     some = fleet(1)
-    _, views = read_meters({}, image(10_000, reading(power_w, 10_000, quality)), METERED, some)
+    _, views = read_meters(
+        {}, image(10_000, reading(power_w, 10_000, quality)), METERED, some, 10_000
+    )
     assert not views[0].fresh and views[0].power_w is None
 
 
 def test_a_late_sample_is_as_old_as_it_is() -> None:
     some = fleet(1)
-    _, views = read_meters({}, image(10_000, reading(7, 5_000)), METERED, some)
+    _, views = read_meters({}, image(10_000, reading(7, 5_000)), METERED, some, 10_000)
     assert views[0].true_ms == 4_000 and not views[0].fresh
 
 

@@ -8,7 +8,8 @@ machine that slept. So it is held against the monotonic clock each tick:
     off by more than 1 s   an event; believed at once, since ages of samples err by as much anyway
     off by more than 30 s  an alarm; wall-timed commands are refused, and the plan goes on by the
                            old reckoning, carried forward by the monotonic clock
-    in step for a minute   the new wall is believed, whatever it says
+    in step for a minute   the new wall is believed, unless the plant's own stamps still agree with
+                           the old reckoning: then it is our clock that is wrong, and it stays so
 
 The sum of small steps over five minutes counts like one large one: a wall that runs twice as fast
 never jumps. Leap seconds and daylight saving are nothing here: UTC has no summer, and a leap second
@@ -17,6 +18,7 @@ is a step of one second, which is not more than one second.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from stratum.power.brain.commands import Level, Reason
@@ -45,14 +47,18 @@ class ClockState:
 
 
 def watch(
-    state: ClockState, now_ms: int, wall_ms: int, settings: Settings
+    state: ClockState,
+    now_ms: int,
+    wall_ms: int,
+    settings: Settings,
+    stamps: Iterable[int] = (),
 ) -> tuple[ClockState, tuple[Reason, ...]]:
-    """One tick's look at both clocks."""
+    """One tick's look at both clocks; `stamps` are the times that samples brought along, UTC."""
     offset = wall_ms - now_ms
     if state.offset_ms is None:
         return ClockState(wall_ms, False, offset, now_ms, offset), ()
     if state.reject_wall_timed:
-        return _distrust(state, now_ms, offset, settings)
+        return _distrust(state, now_ms, offset, settings, stamps)
 
     step, drift = offset - state.offset_ms, offset - state.mark_offset_ms
     if max(abs(step), abs(drift)) > settings.clock_reject_ms:
@@ -76,12 +82,16 @@ def watch(
 
 
 def _distrust(
-    state: ClockState, now_ms: int, offset: int, settings: Settings
+    state: ClockState, now_ms: int, offset: int, settings: Settings, stamps: Iterable[int]
 ) -> tuple[ClockState, tuple[Reason, ...]]:
     """While it is not believed: wait until it has kept in step for long enough."""
     assert state.offset_ms is not None
     believed = now_ms + state.offset_ms
-    if abs(offset - state.mark_offset_ms) > settings.clock_event_ms + APART_MS:
+    reach_ms = settings.clock_reject_ms
+    back_in_step = abs(offset - state.offset_ms) <= reach_ms
+    agree_with_old = any(abs(stamp - believed) <= reach_ms for stamp in stamps)
+    moved = abs(offset - state.mark_offset_ms) > settings.clock_event_ms + APART_MS
+    if moved or (agree_with_old and not back_in_step):
         return ClockState(believed, True, state.offset_ms, now_ms, offset), ()
     if now_ms - state.mark_ms < STEADY_MS:
         mark = (state.mark_ms, state.mark_offset_ms)

@@ -12,22 +12,30 @@ drift, rigs that are not ours. It counts raw where it says more load and smoothe
 less (§7.2: raw for shedding, filtered for restoring).
 
 Without a meter the devices' sum stands in, five per cent dearer; without those the model, at the
-worst of what each rig may take. Nothing unknown is 0.
+worst of what each rig may take. Nothing unknown is 0. A device that was asked before its last order
+had time to work tells of the past and counts by its course: else every shed would be answered by
+another one, down to nothing.
+
+A meter that shows one and the same figure while the load must have moved is frozen, whatever its
+clock says, and is not believed until it shows another. One that stands still with a load that
+stands still is only precise.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from stratum.power.brain.fleet import Fleet
-from stratum.power.brain.settings import MeterSettings, Settings
+from stratum.power.brain.settings import Settings
 from stratum.power.brain.state import RigState, Status, one_of
 from stratum.power.brain.values import UNKNOWN_W, Inputs, Ints, MeterReading, Quality
 
 SMOOTHING = 8  # samples: a meter of 0.5 % noise leaves 0.1 % in the smoothed bias
 FULL_BP = 10_000
+FROZEN_MS = 10_000  # a settlement meter's last digit does not stand for ten samples under load
+FROZEN_BP = 200  # of what hangs under it: the load must have moved by this much meanwhile
 _OBEYS = one_of(Status.RUNNING, Status.SHEDDING, Status.SHED, Status.WAKING)
 
 
@@ -43,11 +51,16 @@ class MeterView:
 
 @dataclass(frozen=True, slots=True)
 class MeterMemory:
-    """The last sample that could be used, when it was true, and its feeder's smoothed bias."""
+    """The last sample that could be used, when it was true, and its feeder's smoothed bias.
+
+    `since_ms`: since when it has shown this figure; `then_w`: the load as predicted for that time.
+    """
 
     power_w: int | None = None
     true_ms: int = 0
     bias_w: int | None = None
+    since_ms: int = 0
+    then_w: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +74,16 @@ class Estimate:
 
 
 def read_meters(
-    memory: dict[str, MeterMemory], inputs: Inputs, settings: Settings, fleet: Fleet
+    memory: dict[str, MeterMemory],
+    inputs: Inputs,
+    settings: Settings,
+    fleet: Fleet,
+    wall_ms: int,
 ) -> tuple[dict[str, MeterMemory], dict[int, MeterView]]:
     """Take this tick's samples; say of each metered feeder what its meter shows and if it counts.
 
     A sample's age is that of the sample: a reading that was late on the wire is old on arrival.
+    `wall_ms` is UTC as `clocks` believes it.
     """
     rows = {feeder.name: row for row, feeder in enumerate(fleet.feeders)}
     latest: dict[int, MeterReading] = {}
@@ -81,17 +99,19 @@ def read_meters(
             continue
         kept = memory.get(meter.feeder, MeterMemory())
         if (sample := latest.get(row)) is not None:
-            kept = MeterMemory(sample.power_w, sample_time(sample, meter, inputs), kept.bias_w)
+            age_ms = max(0, wall_ms - sample.event_ms)  # never of the future
+            kept = after(kept, sample.power_w, inputs.now_ms - age_ms - meter.delay_ms)
         memory[meter.feeder] = kept
         fresh = kept.power_w is not None and inputs.now_ms - kept.true_ms <= meter.max_age_ms
         views[row] = MeterView(row, kept.power_w, kept.true_ms, fresh)
     return memory, views
 
 
-def sample_time(reading: MeterReading, meter: MeterSettings, inputs: Inputs) -> int:
-    """When the power was what the sample says, on the monotonic clock; never in the future."""
-    age_ms = max(0, inputs.wall_ms - reading.event_ms)
-    return inputs.now_ms - age_ms - meter.delay_ms
+def after(kept: MeterMemory, power_w: int | None, true_ms: int) -> MeterMemory:
+    """What is remembered once a sample has come, true at `true_ms`, monotonic."""
+    if power_w == kept.power_w:
+        return replace(kept, true_ms=true_ms)
+    return MeterMemory(power_w, true_ms, kept.bias_w, since_ms=true_ms)
 
 
 def predicted_w(rigs: RigState, fleet: Fleet, at_ms: int, assumed_w: Ints) -> Ints:
@@ -146,6 +166,7 @@ class Load:
         self.present_w = present_w
         self.assumed_w = rigs.assumed_w(fleet)
         self.assumed_by_feeder = fleet.by_feeder(self.assumed_w)
+        self.rated_by_feeder = fleet.by_feeder(fleet.rated_w)
         self._predicted: dict[int, Ints] = {}
         self._devices: Ints | None = None
 
@@ -157,7 +178,10 @@ class Load:
 
     def devices_by_feeder(self) -> Ints:
         if self._devices is None:
-            self._devices = self.fleet.by_feeder(self.present_w)
+            rigs, now_ms = self.rigs, self.now_ms
+            asked_early = _OBEYS[rigs.status] & (rigs.seen_ms < rigs.due_ms)
+            course_w = predicted_w(rigs, self.fleet, now_ms, self.assumed_w)
+            self._devices = self.fleet.by_feeder(np.where(asked_early, course_w, self.present_w))
         return self._devices
 
     def silent_by_feeder(self) -> Ints:
@@ -168,6 +192,27 @@ class Load:
         return self.fleet.by_feeder(silent.astype(np.int64))
 
 
+def thawed(
+    load: Load, views: dict[int, MeterView], memory: dict[str, MeterMemory]
+) -> tuple[dict[str, MeterMemory], dict[int, MeterView]]:
+    """The same views, those of frozen meters no longer fresh."""
+    memory, views = dict(memory), dict(views)
+    for row, view in views.items():
+        name = load.fleet.feeders[row].name
+        kept = memory[name]
+        if not view.fresh:
+            continue
+        predicted = int(load.predicted_by_feeder(view.true_ms)[row])
+        if kept.then_w is None:
+            memory[name] = replace(kept, then_w=predicted)
+            continue
+        moved_w = abs(predicted - kept.then_w)
+        is_still = view.true_ms - kept.since_ms >= FROZEN_MS
+        if is_still and moved_w * FULL_BP > load.rated_by_feeder[row] * FROZEN_BP:
+            views[row] = replace(view, fresh=False)
+    return memory, views
+
+
 def estimate(
     load: Load, view: MeterView | None, memory: MeterMemory, feeder: int, horizon_ms: int
 ) -> tuple[Estimate, MeterMemory]:
@@ -176,11 +221,12 @@ def estimate(
     ahead_w = int(load.predicted_by_feeder(load.now_ms + horizon_ms)[feeder])
 
     if view is not None and view.fresh and view.power_w is not None:
-        bias_w = view.power_w - int(load.predicted_by_feeder(view.true_ms)[feeder])
+        predicted = int(load.predicted_by_feeder(view.true_ms)[feeder])
+        bias_w = view.power_w - predicted
         known_w = bias_w if memory.bias_w is None else memory.bias_w
         smooth_w = known_w + (bias_w - known_w) // SMOOTHING
         counted_w = max(bias_w, smooth_w)
-        memory = MeterMemory(view.power_w, view.true_ms, smooth_w)
+        memory = replace(memory, bias_w=smooth_w)
         return Estimate(view.power_w, "meter", assumed_w + counted_w, ahead_w + counted_w), memory
 
     told_w = int(load.devices_by_feeder()[feeder])

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from stratum.power.brain import clocks, overrides, sources
 from stratum.power.brain.arbitration import Order, arbitrate
 from stratum.power.brain.commands import Reason
-from stratum.power.brain.estimator import Load, MeterMemory, read_meters
+from stratum.power.brain.estimator import Load, MeterMemory, read_meters, thawed
 from stratum.power.brain.feeders import Feeders, read_feeders
 from stratum.power.brain.fleet import Fleet
 from stratum.power.brain.settings import HOUR, Settings
@@ -52,8 +52,10 @@ def observe(
 ) -> Facts:
     """Read one process image."""
     now_ms = inputs.now_ms
-    clock, of_clocks = clocks.watch(memory.clocks, now_ms, inputs.wall_ms, settings)
-    meters, views = read_meters(memory.meters, inputs, settings, fleet)
+    clock, of_clocks = clocks.watch(
+        memory.clocks, now_ms, inputs.wall_ms, settings, stamps_of(inputs)
+    )
+    meters, views = read_meters(memory.meters, inputs, settings, fleet, clock.wall_ms)
     site = views.get(0)
     load_w = site.power_w if site is not None and site.fresh else memory.load_w
     orders, effects, of_orders = overrides.apply(
@@ -83,6 +85,7 @@ def observe(
         for row, view in views.items()
     }
     load = Load(rigs, verified.present_w, fleet, settings, now_ms)
+    meters, views = thawed(load, views, meters)
     feeders, meters = read_feeders(load, fleet, views, meters, horizon_ms(fleet))
     order, of_arbitration = arbitrate(
         heard.views, orders, feeders.site.measured_w, settings, fleet.total_w, inputs
@@ -113,6 +116,12 @@ def observe(
             *of_price,
         ),
     )
+
+
+def stamps_of(inputs: Inputs) -> tuple[int, ...]:
+    """What other people's clocks said in this tick, UTC."""
+    signals = (signal.event_ms for signal in inputs.signals)
+    return (*signals, *(reading.event_ms for reading in inputs.meters))
 
 
 def forget_old_cycles(rigs: RigState, before_ms: int | None, now_ms: int) -> None:
