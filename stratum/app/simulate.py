@@ -15,10 +15,18 @@ from rich.table import Table
 
 from stratum.errors import ConfigError, Problem
 from stratum.power.brain.dispatch import State, decide
+from stratum.power.brain.values import Inputs
+from stratum.power.journal.recorder import Journal
+from stratum.power.journal.writer import Writer
 from stratum.power.simulation.catalogue import CATALOGUE
-from stratum.power.simulation.run import Run, run
+from stratum.power.simulation.run import Decided, Run, Watch, run
 from stratum.power.simulation.scenario import Scenario
 from stratum.power.simulation.score import Score, score
+from stratum.power.twin.world import Twin
+
+#: How often a run lets the disk catch up, in simulated seconds, and how long it waits for it.
+DRAIN_S = 60
+MINUTE_S = 60.0
 
 #: A pipe or a log file has no width of its own.
 WIDTH = 110
@@ -35,6 +43,7 @@ class Wish:
     trim_percent: float | None = None
     reserve_percent: float | None = None
     out: Path | None = None
+    journal: Path | None = None
     as_json: bool = False
 
 
@@ -43,8 +52,8 @@ def simulate(wish: Wish) -> None:
     scenario = wished(wish)
     if wish.out is not None:
         wish.out.touch()  # a path that can't be written fails now, not after an hour
-    with _progress(scenario) as progress:
-        done = run(scenario, decide, State.fresh, seed=wish.seed, progress=progress)
+    with _progress(scenario) as progress, _recorded(scenario, wish.journal) as watch:
+        done = run(scenario, decide, State.fresh, seed=wish.seed, progress=progress, watch=watch)
     judged = score(done)
     if wish.out is not None:
         from stratum.power.simulation.plots import page
@@ -78,6 +87,31 @@ def wished(wish: Wish) -> Scenario:
     if wish.reserve_percent is not None:
         scenario = scenario.with_settings(reserve_bp=round(wish.reserve_percent * 100))
     return scenario
+
+
+@contextmanager
+def _recorded(scenario: Scenario, directory: Path | None) -> Iterator[Watch[State] | None]:
+    """Keep the journal that a live controller would have kept, for `replay` and `export`."""
+    if directory is None:
+        yield None
+        return
+    fleet = scenario.farm.fleet(scenario.rigs)
+    settings = scenario.made_settings(fleet)
+    writer = Writer(directory)
+    journal: Journal[State] = Journal(writer, settings, fleet)
+    before = State.fresh(fleet, settings)
+
+    def keep(second: int, twin: Twin, inputs: Inputs, decided: Decided[State]) -> None:
+        nonlocal before
+        journal.tick(before, inputs, decided)
+        before = decided.state
+        if second % DRAIN_S == 0:  # a simulated second is short for a disk
+            writer.drained(MINUTE_S)
+
+    try:
+        yield keep
+    finally:
+        journal.close()
 
 
 def as_json(done: Run, judged: Score) -> dict[str, object]:

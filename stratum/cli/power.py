@@ -138,6 +138,10 @@ def simulate(
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="write an HTML page with plots [off]")
     ] = None,
+    journal: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="keep a journal, for replay and export [off]"),
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="write figures and events to stdout as JSON [off]")
     ] = False,
@@ -165,6 +169,7 @@ def simulate(
                 trim_percent=trim,
                 reserve_percent=reserve,
                 out=out,
+                journal=journal,
                 as_json=as_json,
             )
         )

@@ -62,3 +62,17 @@ def test_misuse_exits_2(arguments: tuple[str, ...]) -> None:
     code, out, err = simulate(*arguments)
     assert code == 2
     assert err and not out
+
+
+def test_journal_of_a_run_is_decided_again_alike_and_settled(tmp_path: Path) -> None:
+    kept = tmp_path / "journal"
+    assert simulate("half-gone", *SHORT, "--journal", str(kept))[0] == 0
+
+    proved = CliRunner().invoke(app, ["power", "replay", str(kept), "--verify"])
+    assert proved.exit_code == 0, proved.output
+    assert "360 ticks decided again, all of them the same" in proved.stdout
+
+    settled = ["power", "export", str(kept), "--out", str(tmp_path / "out")]
+    assert CliRunner().invoke(app, settled).exit_code == 0
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert names == ["events.csv", "intervals.csv", "rigs.csv"]

@@ -18,7 +18,8 @@ from tests.power.yard import (
 )
 
 T95_S = 5
-DUE_S = T95_S + 2  # and the margin
+POLL_AND_DUE_S = 8
+PARK, OUTLET = 3, 4  # steps of the ladder
 
 
 def rows(count: int, start: int = 0) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
@@ -38,9 +39,6 @@ def test_rig_that_obeys_is_shed_once_all_three_witnesses_agree() -> None:
     assert (yard.rigs.verified_ms[:40] > 0).all()
     assert not yard.tried
     assert yard.codes() == set()
-
-
-POLL_AND_DUE_S = 8
 
 
 def test_no_rig_is_shed_on_the_word_of_its_driver() -> None:
@@ -150,7 +148,7 @@ def test_liars_stay_found_and_climb_the_ladder_to_the_end() -> None:
     yard.order(rows(200), 0)
     yard.run(90)
     flips = 0
-    for _ in range(600):
+    for _ in range(450):
         before = yard.status.copy()
         yard.tick()
         flips += int((before != yard.status).sum())
@@ -160,22 +158,35 @@ def test_liars_stay_found_and_climb_the_ladder_to_the_end() -> None:
     # sleep twice more, second path three times, no power limit on such a rig, park, outlet once
     assert climbed == [0, 0, 1, 1, 1, 3, 3, 3, 4]
     assert "left" in yard.codes()
-    outlets = [at for at, _, _, rung in yard.tried if rung == 4]
+    outlets = [at for at, _, _, rung in yard.tried if rung == OUTLET]
     assert min(outlets) >= 90_000 + 300_000, "the outlet waits for those that merely hang"
 
 
 def test_liar_that_gives_in_is_believed_after_a_long_silence() -> None:
+    yard = settled(fleet_of(100))
+    yard.lies[:] = True
+    yard.obeys[:] = False
+    yard.order(rows(100), 0)
+    yard.run(12)
+    caught = yard.count(Status.UNRESPONSIVE)
+    assert caught > 50
+    yard.force(rows(100), False)
+    yard.run(60)
+    assert yard.count(Status.UNRESPONSIVE) == caught
+    yard.run(60)
+    assert yard.count(Status.SHED) == 100
+    assert max(rung for *_, rung in yard.tried) < PARK, "it was given time before more was tried"
+
+
+def test_silence_of_a_parked_liar_clears_it_of_nothing() -> None:
+    """Nobody takes its shares any more; it draws what it drew."""
     yard = settled(fleet_of(10))
     yard.lies[:] = True
     yard.obeys[:] = False
     yard.order(rows(10), 0)
-    yard.run(60)
+    yard.run(450)
+    assert {rung for *_, rung in yard.tried} >= {PARK, OUTLET}
     assert yard.count(Status.UNRESPONSIVE) == 10
-    yard.force(rows(10), False)
-    yard.run(60)
-    assert yard.count(Status.UNRESPONSIVE) == 10
-    yard.run(90)
-    assert yard.count(Status.SHED) == 10
 
 
 def test_ten_percent_that_hang_for_100_s_come_in_late_and_no_outlet_is_thrown() -> None:
@@ -187,7 +198,19 @@ def test_ten_percent_that_hang_for_100_s_come_in_late_and_no_outlet_is_thrown() 
     assert yard.now.unresponsive_w == 50 * FULL_W
     yard.run(100)
     assert yard.count(Status.SHED) == 500
-    assert max(rung for *_, rung in yard.tried) < 4
+    assert max(rung for *_, rung in yard.tried) < OUTLET
+
+
+def test_rig_that_hung_while_the_ladder_was_climbed_is_told_to_sleep_again() -> None:
+    yard = settled(fleet_of(10))
+    yard.answers[0] = yard.obeys[0] = False
+    yard.order(rows(1), 0)
+    yard.run(100)
+    assert yard.tried[-1][3] == PARK
+    yard.answers[0] = yard.obeys[0] = True
+    yard.run(20)
+    assert yard.tried[-1][3] == 0
+    assert yard.status[0] == Status.SHED
 
 
 # -- load of others ------------------------------------------------------------------------
@@ -293,12 +316,20 @@ def test_lost_upstream_kills_nobody() -> None:
     yard = settled(fleet_of(100, firmware=MUTE))
     yard.upstream_lost = True
     yard.works_here[:] = False
-    yard.run(900)
+    yard.run(400)
     assert yard.count(Status.RUNNING) == 100
     yard.upstream_lost = False
     yard.works_here[:] = True
     yard.run(60)
     assert yard.count(Status.RUNNING) == 100 and yard.codes() == set()
+
+
+def test_work_that_stops_everywhere_is_a_lost_witness_and_no_dead_rigs() -> None:
+    yard = settled(fleet_of(100, firmware=MUTE))
+    yard.works_here[:] = False
+    yard.run(600)
+    assert yard.count(Status.RUNNING) == 100
+    assert [reason.code for _, reason in yard.reasons] == ["work_lost"]
 
 
 # -- rigs without watts of their own -------------------------------------------------------
@@ -458,7 +489,7 @@ def test_meter_and_devices_apart_for_five_minutes_alarm_and_recalibrate() -> Non
     assert "meter_disagrees" in yard.codes()
     devices_w = yard.now.devices_w
     assert devices_w == pytest.approx(100 * FULL_W * 1.08, rel=0.001)
-    yard.run(700)
+    yard.run(400)
     assert [reason.code for _, reason in yard.reasons] == ["meter_disagrees"]
 
 

@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from stratum.power.brain.commands import Reason
+from stratum.power.brain.escalation import PARK
 from stratum.power.brain.estimator import MeterView
 from stratum.power.brain.fleet import Feeder, Firmware, Fleet, Owner, Rig, RigModel
 from stratum.power.brain.settings import Settings
@@ -79,11 +80,13 @@ class Yard:
         self.delay_ms = np.full(count, 2_000, np.int64)
         self.obeys = np.ones(count, np.bool_)
         self.works_here = np.ones(count, np.bool_)
+        self.parked = np.zeros(count, np.bool_)
         # What they say.
         self.answers = np.ones(count, np.bool_)
         self.lies = np.zeros(count, np.bool_)  # says asleep and draws 25 W, always
         self.has_watts = np.array([kind.reports_watts for kind in fleet.firmwares])[fleet.firmware]
         self.base_w = 0
+        self.real_full_w = FULL_W
         self.meter_sign = 1
         self.meters = True
         self.outcome: Results = Results()
@@ -112,7 +115,7 @@ class Yard:
 
     @property
     def real_w(self) -> Ints:
-        return np.where(self.does_run, FULL_W, IDLE_W)
+        return np.where(self.does_run, self.real_full_w, IDLE_W)
 
     def order(self, rows: Ints, power_w: int) -> None:
         """As dispatch writes a command, at the end of a tick."""
@@ -125,6 +128,7 @@ class Yard:
         rigs.due_ms[rows] = self.now_ms + learned + self.settings.verify_margin_ms
         rigs.status[rows] = Status.WAKING if on else Status.SHEDDING
         (rigs.on_ms if on else rigs.off_ms)[rows] = self.now_ms
+        self.parked[rows] &= not on
         self.deliver(rows, on)
 
     def deliver(self, rows: Ints, on: bool) -> None:
@@ -146,7 +150,7 @@ class Yard:
         due = self.goal_ms <= self.now_ms
         self.does_run[due] = self.goal[due]
         self.rigs = self.rigs.copy()
-        tick = self.now_ms // 1_000
+        fleet, tick = self.fleet, self.now_ms // 1_000
         inputs = Inputs(
             tick,
             self.now_ms,
@@ -168,6 +172,7 @@ class Yard:
         retries = self.seen.retries
         for rig, watts, rung in zip(retries.rig, retries.power_w, retries.rung, strict=True):
             self.tried.append((self.now_ms, int(rig), int(watts), int(rung)))
+            self.parked[rig] |= fleet.firmwares[0].ladder[rung] == PARK
             self.deliver(np.array([rig]), bool(watts))
 
     def refuse(self, rows: Ints, outcome: Outcome) -> None:
@@ -191,7 +196,8 @@ class Yard:
         """Poisson arrivals of equal shares under each name."""
         fleet = self.fleet
         hashing = np.zeros(len(fleet.groups), np.int64)
-        np.add.at(hashing, fleet.group, self.does_run & self.works_here)
+        shown = self.does_run & self.works_here & ~self.parked
+        np.add.at(hashing, fleet.group, shown)
         shares = self.random.poisson(hashing * 1_000 / SHARE_MS)
         group = np.flatnonzero(shares)
         one = int(rate(fleet)[0]) * SHARE_MS // 1_000

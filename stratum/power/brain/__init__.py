@@ -22,7 +22,14 @@ In reading order:
     pacing        ramps and inrush
     allocation    which rigs: merit, fairness, labels; trim and blocks
     rotation      wear shared out among equals
-    verification  three witnesses: shed, not shed, unknown; learned watts; the ladder
+    witnesses     words with their ages, work with its sigma
+    balance       meters against devices: drops, flipped signs, factors
+    evidence      what they together say of each rig this second
+    verdicts      the table from status, evidence and time to the next status
+    escalation    the ladder for those that should sleep and do not
+    learning      watts, response times and factors as the site shows them
+    storm         so many failures that it is not the devices
+    verification  `verify`: all of it, once a tick
     capability    megawatts that can be promised, both ways
     dispatch      `decide` itself: the order of the above
 

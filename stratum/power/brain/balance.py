@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -24,7 +25,7 @@ from stratum.power.brain.commands import Level, Reason
 from stratum.power.brain.estimator import MeterView
 from stratum.power.brain.fleet import Fleet
 from stratum.power.brain.settings import Settings
-from stratum.power.brain.state import NEVER, RigState, Status, one_of
+from stratum.power.brain.state import NEVER, UNSURE, RigState, Status, one_of
 from stratum.power.brain.values import UNKNOWN_W, Flags, Ints
 
 #: Class 0.5 S, what settlement meters are: a change smaller than this is not seen.
@@ -41,7 +42,6 @@ FACTOR_BAND_BP = (8_000, 12_500)
 DOUBT_BP = 500
 BASE_SHIFT = 4  # each calm second moves the base by a sixteenth
 
-_DOUBTED = one_of(Status.UNKNOWN, Status.UNRESPONSIVE, Status.FOREIGN)
 _MOVING = ~one_of(Status.RUNNING, Status.SHED, Status.DEAD)
 
 
@@ -68,12 +68,11 @@ class Balance:
 def present_w(rigs: RigState, fleet: Fleet, fresh: Flags) -> Ints:
     """What each rig takes now, as far as its own witnesses go: unknown is its worst."""
     told = fresh & (rigs.seen_w != UNKNOWN_W)
-    doubted = _DOUBTED[rigs.status]
     assumed = rigs.assumed_w(fleet)
     falling = rigs.status == Status.SHEDDING
     silent = np.where(falling, rigs.worst_w(fleet), assumed)
     # A suspect's own watts are what is in doubt.
-    return np.where(told & ~doubted, rigs.seen_w, silent)
+    return np.where(told & ~UNSURE[rigs.status], rigs.seen_w, silent)
 
 
 def is_moving(rigs: RigState) -> Flags:
@@ -86,6 +85,7 @@ def dropped(
     balance: Balance,
     meters: Sequence[MeterView],
     claims: Flags,
+    working: Flags,
     present: Ints,
     rigs: RigState,
     fleet: Fleet,
@@ -94,11 +94,12 @@ def dropped(
 
     All claims under a meter stand or fall together, and only where their drop is large enough for
     it to see. The others are taken at the least they may be drawing, so that what is left for the
-    claims is not understated.
+    claims is not understated; one that is caught `working` draws what that takes.
     """
     views = {view.feeder: view for view in meters if believed(balance, view)}
     asleep = rigs.asleep_w(fleet)
-    least = np.where(is_moving(rigs), np.minimum(asleep, present), present)
+    least = np.where(working, np.minimum(fleet.floor_w, present), np.minimum(asleep, present))
+    least = np.where(is_moving(rigs), least, present)
     others_w = fleet.by_feeder(np.where(claims, 0, least))
     slept_w = fleet.by_feeder(np.where(claims, asleep, 0))
     drop_w = fleet.by_feeder(np.where(claims, rigs.full_w(fleet) - asleep, 0))
@@ -156,9 +157,11 @@ def compare(
     if not meters:
         return balance, [], ()
     sums = fleet.by_feeder(present)
-    rated = fleet.by_feeder(fleet.rated_w)
+    rated = _rated_w(fleet)
     moving = is_moving(rigs)
-    in_doubt = fleet.by_feeder(np.where(moving, fleet.rated_w, 0))
+    in_doubt = np.zeros_like(rated)
+    if moving.any():
+        in_doubt = fleet.by_feeder(np.where(moving, fleet.rated_w, 0))
     memory = _Writable(balance)
     reasons: list[Reason] = []
     acted: list[int] = []
@@ -189,6 +192,11 @@ def compare(
             if sure:
                 acted.append(feeder)
     return memory.frozen(), reasons, tuple(acted)
+
+
+@lru_cache(maxsize=4)  # of a fleet, which never changes
+def _rated_w(fleet: Fleet) -> Ints:
+    return fleet.by_feeder(fleet.rated_w)
 
 
 class _Writable:

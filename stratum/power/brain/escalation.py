@@ -29,9 +29,12 @@ class Rung:
     meaning: str
     writes: bool = False  # wears the rig's flash on firmware that counts writes
     at_floor: bool = False  # asks for the lowest running level, not for sleep
+    by_name: bool = False  # only for a rig that is known to be the one
     patience_ms: int = 0  # not before the rig has disobeyed for so long
     pause_ms: int = 0  # not twice within this time
 
+
+PARK = "park"
 
 #: The outlet is last: it ages power supplies (three in two years, hass-miner#170), so it waits
 #: until a rig that merely hangs (100 s are common, pyasic's read timeout) has answered.
@@ -41,8 +44,14 @@ RUNGS = {
         Rung("sleep", "the firmware's own sleep or pause", writes=True),
         Rung("second_path", "the same by another interface, after a new login", writes=True),
         Rung("power_limit", "the lowest power it runs at", writes=True, at_floor=True),
-        Rung("park", "its Stratum session closed and refused"),
-        Rung("outlet", "its outlet or contactor", patience_ms=5 * MINUTE, pause_ms=DAY),
+        Rung(PARK, "its Stratum session closed and refused", by_name=True),
+        Rung(
+            "outlet",
+            "its outlet or contactor",
+            by_name=True,
+            patience_ms=5 * MINUTE,
+            pause_ms=DAY,
+        ),
     )
 }
 
@@ -67,6 +76,7 @@ class Attempts:
     writes: Ints  # commands of this day that wear flash
     day: int
     seldom_ms: Ints  # last use of a rung that may not be used often
+    parked: Flags  # its session has been refused since its last order to run
 
     @classmethod
     def fresh(cls, fleet: Fleet) -> Attempts:
@@ -76,10 +86,17 @@ class Attempts:
             writes=np.zeros(count, np.int64),
             day=0,
             seldom_ms=np.full(count, NEVER, np.int64),
+            parked=np.zeros(count, np.bool_),
         )
 
     def copy(self) -> Attempts:
-        return Attempts(self.act_ms.copy(), self.writes.copy(), self.day, self.seldom_ms.copy())
+        return Attempts(
+            self.act_ms.copy(),
+            self.writes.copy(),
+            self.day,
+            self.seldom_ms.copy(),
+            self.parked.copy(),
+        )
 
 
 def count_orders(attempts: Attempts, ordered: Flags, now_ms: int) -> None:
@@ -97,10 +114,10 @@ def writes_left(attempts: Attempts, fleet: Fleet) -> Ints:
     return left
 
 
-def is_left(rigs: RigState, fleet: Fleet) -> Flags:
-    """Rigs whose ladder is at its end: a human's."""
+def is_left(rigs: RigState, rows: Ints, fleet: Fleet) -> Flags:
+    """Which of these rigs' ladders are at their end: a human's."""
     lengths = np.array([len(kind.ladder) for kind in fleet.firmwares], np.int64)
-    left: Flags = rigs.rung >= lengths[fleet.firmware]
+    left: Flags = rigs.rung[rows] >= lengths[fleet.firmware[rows]]
     return left
 
 
@@ -109,10 +126,18 @@ def begin(attempts: Attempts, rows: Ints, pauses: tuple[int, ...], now_ms: int) 
     attempts.act_ms[rows] = now_ms + (pauses[0] if pauses else 0)
 
 
+def begin_again(attempts: Attempts, rigs: RigState, rows: Ints, now_ms: int) -> None:
+    """These were silent since they were ordered to sleep and answer now: what was sent meanwhile
+    may be lost, so the ladder begins anew."""
+    rigs.rung[rows] = rigs.tries[rows] = 0
+    attempts.act_ms[rows] = now_ms
+
+
 def shed_again(
     attempts: Attempts,
     rigs: RigState,
     rows: Ints,
+    suspects: Flags,
     settle_ms: Ints,
     settings: Settings,
     fleet: Fleet,
@@ -120,23 +145,26 @@ def shed_again(
 ) -> Retries:
     """The next attempt on each of `rows`, rigs that should sleep and whose time to act has come.
 
-    `settle_ms` is how long each rig of the fleet takes to sleep. Writes `rung` and `tries`; rigs
+    `suspects` are rigs of which only their number is known, `settle_ms` is how long each rig takes
+    to sleep; both of the whole fleet. Writes `rung` and `tries`; rigs
     whose ladder ends here are told by `is_left`.
     """
-    rows = rows[~is_left(rigs, fleet)[rows]]
+    writes = np.array([rung.writes for rung in _rungs(rigs, rows, fleet)], np.bool_)
     repeated = rigs.tries[rows] < len(settings.retry_ms)
+    repeated &= ~writes | (writes_left(attempts, fleet)[rows] > 0)
     repeats = rows[repeated]
     rigs.tries[repeats] += 1
-    climbed = _climb(attempts, rigs, rows[~repeated], settings, fleet, now_ms)
+    climbed = _climb(attempts, rigs, rows[~repeated], suspects, fleet, now_ms)
     sent = np.sort(np.concatenate([repeats, climbed]))
     if not len(sent):
         return Retries()
 
-    rungs = [RUNGS[fleet.firmwares[fleet.firmware[row]].ladder[rigs.rung[row]]] for row in sent]
+    rungs = _rungs(rigs, sent, fleet)
     at_floor = np.array([rung.at_floor for rung in rungs], np.bool_)
     seldom = np.array([rung.pause_ms > 0 for rung in rungs], np.bool_)
     attempts.writes[sent] += np.array([rung.writes for rung in rungs], np.int64)
     attempts.seldom_ms[sent[seldom]] = now_ms
+    attempts.parked[sent] |= np.array([rung.name == PARK for rung in rungs], np.bool_)
     rigs.tries[sent[seldom]] = len(settings.retry_ms)  # nor is it repeated
 
     settled_ms = now_ms + settle_ms[sent] + settings.verify_margin_ms
@@ -167,14 +195,24 @@ def wake_again(
     return Retries(rows, rigs.ordered_w[rows].copy(), np.zeros(len(rows), np.int64))
 
 
+def _rungs(rigs: RigState, rows: Ints, fleet: Fleet) -> list[Rung]:
+    ladders = [[RUNGS[name] for name in kind.ladder] for kind in fleet.firmwares]
+    return [
+        ladders[kind][step]
+        for kind, step in zip(fleet.firmware[rows], rigs.rung[rows], strict=True)
+    ]
+
+
 def _climb(
-    attempts: Attempts, rigs: RigState, rows: Ints, settings: Settings, fleet: Fleet, now_ms: int
+    attempts: Attempts, rigs: RigState, rows: Ints, suspects: Flags, fleet: Fleet, now_ms: int
 ) -> Ints:
     """Set each row on the next rung that may be used; returns those to be sent from there.
 
     A rung whose time has not come is waited for, one that is used up for the day is left out.
     """
-    climbed = []
+    climbed: list[int] = []
+    if not len(rows):
+        return no_ints()
     left = writes_left(attempts, fleet)
     for row in rows.tolist():  # rare: three or four times in a rig's disobedience
         ladder = fleet.firmwares[fleet.firmware[row]].ladder
@@ -183,6 +221,8 @@ def _climb(
             RUNGS[ladder[step]],
             writes_left=int(left[row]),
             has_levels=bool(fleet.continuous[row]),
+            is_known=not suspects[row],
+            answers=bool(rigs.seen_ms[row] > rigs.ordered_ms[row]),
             used_ms=now_ms - int(attempts.seldom_ms[row]),
         ):
             step += 1
@@ -197,9 +237,20 @@ def _climb(
     return np.array(climbed, np.int64)
 
 
-def _is_allowed(rung: Rung, *, writes_left: int, has_levels: bool, used_ms: int) -> bool:
+def _is_allowed(
+    rung: Rung,
+    *,
+    writes_left: int,
+    has_levels: bool,
+    is_known: bool,
+    answers: bool,
+    used_ms: int,
+) -> bool:
+    if rung.by_name and not is_known:
+        return False
     if rung.writes and not writes_left:
         return False
-    if rung.at_floor and not has_levels:
+    # A rig that hangs may do what it was told last: to sleep, not to run at its floor.
+    if rung.at_floor and not (has_levels and answers):
         return False
     return used_ms >= rung.pause_ms

@@ -18,10 +18,12 @@ from stratum.power.brain.balance import Balance
 from stratum.power.brain.estimator import MeterView
 from stratum.power.brain.fleet import Fleet
 from stratum.power.brain.settings import MINUTE, Settings
-from stratum.power.brain.state import RigState, Status, one_of
+from stratum.power.brain.state import NEVER, RigState, Status, one_of
 from stratum.power.brain.values import UNKNOWN_W, Flags, Ints
 from stratum.power.brain.witnesses import GroupVerdict, Work
 
+#: A caught rig that was quiet for a fifth of what clears it is given the rest before more is tried.
+TRIAL = 5
 #: When nobody's work came for so long, it is the witness that is gone, not the rigs.
 WITNESS_LOST_MS = MINUTE
 
@@ -42,11 +44,13 @@ class Evidence(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What is remembered of words, one row a rig."""
+    """What is remembered of words, one row a rig; see `verification.VerificationState`."""
 
     slept_ms: Ints
     outlet_off_ms: Ints
+    outlet_seen_ms: Ints
     caught: Flags
+    parked: Flags
     supplied_ms: int
 
 
@@ -57,9 +61,10 @@ class Weighed:
     evidence: Ints
     lied: Flags  # says it sleeps, and its work was never missing for longer than luck allows
     caught: Flags  # says it sleeps, and worked within that time
-    unproven: Flags  # all but its watts say it sleeps, and no meter can tell
+    on_trial: Flags  # may sleep: not believed yet, and another command would prove nothing
     elsewhere: Flags  # draws power, does no work here
     groups: tuple[GroupVerdict, ...]
+    is_work_lost: bool  # nobody's work comes although rigs run
 
 
 def weigh(
@@ -82,7 +87,8 @@ def weigh(
     since_work_ms = now_ms - rigs.worked_ms
 
     # Words and watts: only those spoken after the order, and within the last minute.
-    is_off = heard.outlet_off_ms > rigs.ordered_ms
+    is_off = heard.outlet_seen_ms > rigs.ordered_ms
+    is_off &= now_ms - heard.outlet_seen_ms <= settings.telemetry_age_ms
     is_fresh = now_ms - rigs.seen_ms <= settings.telemetry_age_ms
     answered = is_fresh & (rigs.seen_ms > rigs.ordered_ms)
     # What it said before its outlet opened is over; a word of -1 there is the outlet's own.
@@ -90,19 +96,24 @@ def weigh(
     told = answered & (seen_w != UNKNOWN_W)
     low = told & (seen_w <= learning.idle_limit_w(fleet))
     high = told & ~low
-    says_asleep = (answered & (rigs.hashing == 0)) | is_off
+    # Where a firmware has no word for it, its watts are its word.
+    says_asleep = (answered & (rigs.hashing == 0)) | (low & (rigs.hashing < 0)) | is_off
     says_hashing = answered & (rigs.hashing == 1)
 
     # Work against the claim to sleep: after t95, and after the rig itself says it slept, so that
-    # one that slept late is believed late. Who was caught must be quiet for long.
+    # one that slept late is believed late; where it shows no watts its word may be but what it was
+    # told, and t95 runs from there. Who was caught must be quiet for long.
     slept_ms = np.where(is_off, heard.outlet_off_ms, heard.slept_ms)
-    from_ms = np.maximum(t95_ms, slept_ms + settings.verify_margin_ms)
+    grace_ms = np.where(told | is_off, 0, t95_ms - rigs.ordered_ms)
+    from_ms = np.maximum(t95_ms, slept_ms + np.maximum(grace_ms, settings.verify_margin_ms))
     against = ((rigs.worked_ms > from_ms) | heard.caught) & (since_work_ms <= quiet_ms) & ~shared
-    caught = against & says_asleep & ~should_run
+    # A session that is refused brings no work: the silence of a parked liar clears it of nothing.
+    against |= heard.caught & heard.parked & ~is_off
+    caught = against & says_asleep & ~should_run & (heard.caught | (slept_ms != NEVER))
     groups: tuple[GroupVerdict, ...] = ()
     if shared.any():
         sleeping = ~witnesses.may_work(rigs, now_ms, settings.verify_margin_ms)
-        suspects, groups = _suspects(rigs, heard, work, sleeping, told, shared, fleet)
+        suspects, groups = _suspects(rigs, heard, work, sleeping, told, fleet)
         caught |= suspects
         against |= suspects
     never_quiet = (rigs.worked_ms - from_ms <= quiet_ms) | shared
@@ -114,9 +125,9 @@ def weigh(
     recent &= ~says_asleep | against
     recent &= ~shared | (status == Status.RUNNING)
 
-    is_witness_lost = now_ms - work.last_ms > WITNESS_LOST_MS
+    is_lost = now_ms - max(work.last_ms, heard.supplied_ms) > WITNESS_LOST_MS
     awaited_ms = now_ms - np.maximum(rigs.worked_ms, np.maximum(rigs.due_ms, heard.supplied_ms))
-    no_work = (awaited_ms > quiet_ms) & ~shared & (not is_witness_lost)
+    no_work = (awaited_ms > quiet_ms) & ~shared & (not is_lost)
     idle = low | (answered & ~told & ((rigs.hashing == 0) | no_work))
     idle &= should_run & ~recent
 
@@ -125,24 +136,32 @@ def weigh(
     dropped = np.zeros_like(claims)
     if claims.any():
         present = balance.present_w(rigs, fleet, is_fresh)
-        dropped = balance.dropped(memory, meters, claims, present, rigs, fleet)
+        dropped = balance.dropped(memory, meters, claims, against, present, rigs, fleet)
     asleep = says_asleep & ~against & is_over & (low | dropped)
 
-    awake = is_over | (high & (seen_w >= rigs.ordered_w * learning.AWAKE_BP // 10_000))
+    at_level = seen_w >= rigs.ordered_w * learning.AWAKE_BP // 10_000  # no longer preheating
+    awake = is_over | (high & at_level)
     runs = (says_hashing | high) & ~(should_run & low) & (awake | (status != Status.WAKING))
-    works = np.where(should_run, recent & awake, against)
-    evidence = np.select(
-        [works, asleep, runs, idle, ~is_fresh & ~recent],
-        [Evidence.WORKS, Evidence.ASLEEP, Evidence.RUNS, Evidence.IDLE, Evidence.SILENT],
-        Evidence.NONE,
-    )
+    works = (should_run & recent & awake) | (~should_run & against)
+    # In a gap as long as one share in fifty leaves by luck: time will tell.
+    fell_silent = since_work_ms * TRIAL > quiet_ms
+    evidence = np.zeros(len(fleet), np.int64)  # Evidence.NONE; the strongest is written last
+    for kind, found in (
+        (Evidence.SILENT, ~is_fresh & ~recent),
+        (Evidence.IDLE, idle),
+        (Evidence.ASLEEP, asleep),
+        (Evidence.RUNS, runs),
+        (Evidence.WORKS, works),
+    ):
+        evidence[found] = kind
     return Weighed(
         evidence=evidence,
         lied=lied,
         caught=caught,
-        unproven=claims & ~dropped,
-        elsewhere=no_work & high & (status == Status.RUNNING),
+        on_trial=(claims & ~dropped) | (caught & fell_silent & ~heard.parked & ~shared),
+        elsewhere=no_work & high & at_level & (status == Status.RUNNING),
         groups=groups,
+        is_work_lost=is_lost and bool((status == Status.RUNNING).any()),
     )
 
 
@@ -152,7 +171,6 @@ def _suspects(
     work: Work,
     sleeping: Flags,
     told: Flags,
-    shared: Flags,
     fleet: Fleet,
 ) -> tuple[Flags, tuple[GroupVerdict, ...]]:
     """Rigs of shared names that stand for the work nobody of the name should have done.
@@ -160,8 +178,9 @@ def _suspects(
     Which of them did it, work cannot tell: those without watts of their own come first, then those
     that were ordered last. A wrong suspect sleeps anyway, so trying it again costs nothing.
     """
-    verdicts, calm = witnesses.judge_groups(work, fleet, witnesses.is_shared(fleet))
-    suspects = heard.caught & shared & ~calm[fleet.group]
+    shared = witnesses.is_shared(fleet)
+    verdicts, calm = witnesses.judge_groups(work, fleet)
+    suspects = heard.caught & (shared & ~calm)[fleet.group]
     for verdict in verdicts:
         if not verdict.sleepers_working:
             continue

@@ -5,15 +5,17 @@ rig's own watts, slowly averaged, replace the table; but only inside a band arou
 reading outside is more often a broken sensor than a broken table. Where a firmware tells no watts
 the meter does: the step it makes when rigs of one such model start or stop.
 
-Response times are learned from the command to the first telemetry that shows its effect. A rig is
-asked every few seconds, so the effect came between two readings; their middle is taken. Quantiles
-follow the samples by small steps (Robbins and Monro), up by `gain * q` for one above and down by
-`gain * (1 - q)` for one below: at rest a share of q lies below.
+Response times are learned from the command to the telemetry that shows its effect. A rig is asked
+every few seconds, so nobody sees the moment itself; but every reading says whether it had happened
+by then. Of those that were asked at about t95, 95 of 100 must have responded: the figure goes up by
+a step of 0.95 for each that had not, and down by 0.05 for each that had (Robbins and Monro). How
+often rigs are asked does not matter to where that comes to rest.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -31,9 +33,10 @@ IDLE_SPREAD_BP = 300  # of nameplate, above the table's idle draw: fans that go 
 #: A waking rig counts as awake once it draws this much of its order.
 AWAKE_BP = 8_000
 
-#: Steps of the quantiles, in permille of the present value a sample.
+#: Steps of the quantiles, in permille of the present value, for each reading.
 GAIN_PERMILLE = 20
-TIME_BAND = (5_000, 30_000)  # basis points of the firmware's table
+TIME_BAND = (2_500, 30_000)  # basis points of the firmware's table
+NEAR = 7  # asked within a seventh of the time in question
 MIDDLE, MOST = 500, 950  # t50 and t95, permille
 
 FACTOR_BAND_BP = (8_500, 11_500)
@@ -77,6 +80,7 @@ class Calm:
     nominal_w: tuple[int, ...]  # running rigs that do not, nameplate less idle, per model
 
 
+@lru_cache(maxsize=4)  # of a fleet, which never changes
 def idle_limit_w(fleet: Fleet) -> Ints:
     """The most that a sleeping rig draws: twice the table, or 3 % of nameplate above it."""
     return fleet.idle_w + np.maximum(fleet.idle_w, fleet.rated_w * IDLE_SPREAD_BP // 10_000)
@@ -107,54 +111,50 @@ def _average(means: Ints, rig: Ints, samples: Ints) -> None:
     means[rig] = np.where(old == UNKNOWN_W, samples, moved)
 
 
-def learn_answers(
-    learned: Learned, rigs: RigState, rig: Ints, before_ms: Ints, before_w: Ints, fleet: Fleet
-) -> Learned:
-    """Response times from the readings that are the first to show what was ordered; `before_*` are
-    the readings of the same rigs before these. A rig that had to be told twice teaches nothing."""
-    order, ordered_ms = rigs.ordered_w[rig], rigs.ordered_ms[rig]
-    told_w, told_ms = rigs.seen_w[rig], rigs.seen_ms[rig]
+def learn_answers(learned: Learned, rigs: RigState, rig: Ints, fleet: Fleet) -> Learned:
+    """Response times from the readings of these rigs since their last order. A rig that had to be
+    told twice teaches nothing, nor does one that was there already."""
+    order, told_w = rigs.ordered_w[rig], rigs.seen_w[rig]
+    age_ms = rigs.seen_ms[rig] - rigs.ordered_ms[rig]
     limit_w = idle_limit_w(fleet)[rig]
-    counts = (rigs.tries[rig] == 0) & (told_ms > ordered_ms) & (told_ms > before_ms)
-    counts &= (told_w != UNKNOWN_W) & (before_w != UNKNOWN_W)
-    took_ms = (np.maximum(before_ms, ordered_ms) + told_ms) // 2 - ordered_ms
+    counts = (rigs.tries[rig] == 0) & (age_ms > 0) & (told_w != UNKNOWN_W)
+    was_on = rigs.from_w[rig] > limit_w
 
-    down = counts & (order == 0) & (before_w > limit_w) & (told_w <= limit_w)
-    awake_w = order * AWAKE_BP // 10_000
-    up = counts & (order > 0) & (before_w <= limit_w) & (told_w >= awake_w)
-    learned = learn_times(learned, fleet, rig[down], took_ms[down], down=True)
-    return learn_times(learned, fleet, rig[up], took_ms[up], down=False)
+    down, up = counts & (order == 0) & was_on, counts & (order > 0) & ~was_on
+    slept, woke = told_w <= limit_w, told_w >= order * AWAKE_BP // 10_000
+    learned = learn_times(learned, fleet, rig[down], age_ms[down], slept[down], down=True)
+    return learn_times(learned, fleet, rig[up], age_ms[up], woke[up], down=False)
 
 
-def learn_times(learned: Learned, fleet: Fleet, rig: Ints, took_ms: Ints, *, down: bool) -> Learned:
-    """Move the quantiles of these rigs' firmwares by how long they took."""
+def learn_times(
+    learned: Learned, fleet: Fleet, rig: Ints, age_ms: Ints, done: Flags, *, down: bool
+) -> Learned:
+    """So long after its order each rig had done it, or had not."""
+    row = 0 if down else 1
     if not len(rig):
         return learned
-    row = 0 if down else 1
     firmware = fleet.firmware[rig]
-    kinds = len(fleet.firmwares)
     table = _table_ms(fleet)[row]
     low, high = (table * bp // 10_000 for bp in TIME_BAND)
-    count = np.bincount(firmware, minlength=kinds)
+    samples = learned.samples.copy()
 
     def moved(quantile: Ints, permille: int) -> Ints:
-        above = np.bincount(firmware[took_ms > quantile[row][firmware]], minlength=kinds)
-        push = permille * above - (1_000 - permille) * (count - above)
-        # A batch of a thousand is one step of ten, not ten steps past the mark.
-        step = quantile[row] * GAIN_PERMILLE * push // np.maximum(count, 1)
-        step = step * np.minimum(count, 10) // 1_000_000
+        q = quantile[row]
+        near = np.abs(age_ms - q[firmware]) * NEAR <= q[firmware]
+        count = np.bincount(firmware[near], minlength=len(q))
+        late = np.bincount(firmware[near & ~done], minlength=len(q))
+        samples[row] += count
+        # Up by q for each that was late, down by 1 - q for each that was not.
+        push = permille * late - (1_000 - permille) * (count - late)
+        # A thousand at once are ten steps, not a thousand past the mark.
+        steps = push * np.minimum(count, 10) // np.maximum(count, 1)
         new = quantile.copy()
-        new[row] = np.clip(quantile[row] + step, low // 2 if permille == MIDDLE else low, high)
+        new[row] = np.clip(q + q * GAIN_PERMILLE * steps // 1_000_000, low, high)
         return new
 
-    samples = learned.samples.copy()
-    samples[row] += count
-    return replace(
-        learned,
-        t50_ms=moved(learned.t50_ms, MIDDLE),
-        t95_ms=moved(learned.t95_ms, MOST),
-        samples=samples,
-    )
+    t95_ms = moved(learned.t95_ms, MOST)
+    t50_ms = np.minimum(moved(learned.t50_ms, MIDDLE), t95_ms)
+    return replace(learned, t50_ms=t50_ms, t95_ms=t95_ms, samples=samples)
 
 
 def learn_models(

@@ -94,7 +94,7 @@ class Settings:
 
     # N17, N18, N26: verification.
     verify_margin_ms: int = 2 * SECOND
-    poll_ms: int = 5 * SECOND  # each device is asked this often: so long a verdict waits for it
+    poll_ms: int = 10 * SECOND  # each device is asked this often: so long a verdict waits for it
     retry_ms: tuple[int, ...] = (2 * SECOND, 5 * SECOND)
     storm_bp: int = 10 * PERCENT  # of devices failing within a minute: no restores
     telemetry_age_ms: int = 60 * SECOND  # N27

@@ -40,7 +40,7 @@ def one_of(*statuses: Status) -> Flags:
     return table
 
 
-_UNSURE = one_of(Status.UNKNOWN, Status.UNRESPONSIVE, Status.FOREIGN)
+UNSURE = one_of(Status.UNKNOWN, Status.UNRESPONSIVE, Status.FOREIGN)
 _ASLEEP = one_of(Status.SHEDDING, Status.SHED)
 
 
@@ -120,4 +120,4 @@ class RigState:
         ordered_w = np.where(self.ordered_w == UNKNOWN_W, self.full_w(fleet), self.ordered_w)
         running_w = np.where(dead, self.seen_w, ordered_w)
         sure_w = np.where(_ASLEEP[self.status], self.asleep_w(fleet), running_w)
-        return np.where(_UNSURE[self.status], self.worst_w(fleet), sure_w)
+        return np.where(UNSURE[self.status], self.worst_w(fleet), sure_w)

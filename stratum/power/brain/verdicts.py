@@ -70,6 +70,7 @@ def _table() -> tuple[Ints, Ints]:
         table[Status.WAKING, runs] = Status.RUNNING
         table[Status.UNRESPONSIVE, Evidence.ASLEEP] = Status.SHED
         table[Status.DEAD, runs] = Status.RUNNING
+        table[Status.DEAD, Evidence.ASLEEP] = Status.SHED
         table[Status.DEAD, Evidence.SILENT] = Status.UNKNOWN
         table[Status.FOREIGN, Evidence.ASLEEP] = Status.SHED
     due[Status.SHEDDING] = Status.UNRESPONSIVE
@@ -93,7 +94,7 @@ def walk(status: Ints, facts: Facts) -> Ints:
     off, never = facts.ordered_off, ~facts.ordered_off & ~facts.ordered_on
     was_unknown = moved & (status == Status.UNKNOWN)
     after[was_unknown & off & (after == Status.RUNNING)] = Status.UNRESPONSIVE
-    after[was_unknown & facts.ordered_on & (after == Status.SHED)] = Status.DEAD
+    after[moved & facts.ordered_on & (after == Status.SHED)] = Status.DEAD
     after[moved & never & (after == Status.DEAD) & (facts.evidence == Evidence.ASLEEP)] = (
         Status.SHED
     )

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from stratum.power.brain import balance as balances
-from stratum.power.brain import escalation, learning, witnesses
+from stratum.power.brain import escalation, learning, storm, witnesses
 from stratum.power.brain.balance import Balance
 from stratum.power.brain.commands import Level, Reason
 from stratum.power.brain.escalation import Attempts, Retries
@@ -29,29 +29,15 @@ from stratum.power.brain.estimator import MeterView
 from stratum.power.brain.evidence import Heard, Weighed, weigh
 from stratum.power.brain.fleet import Fleet
 from stratum.power.brain.learning import Calm, Learned
-from stratum.power.brain.settings import HOUR, MINUTE, Settings
+from stratum.power.brain.settings import HOUR, Settings
 from stratum.power.brain.state import HOURS, NEVER, RigState, Status
-from stratum.power.brain.values import (
-    OUTCOMES,
-    Flags,
-    Inputs,
-    Ints,
-    Outcome,
-)
+from stratum.power.brain.values import Flags, Inputs, Ints
 from stratum.power.brain.verdicts import Facts, walk
 from stratum.power.brain.witnesses import Work
-
-STORM_MS = MINUTE  # N26
-STORM_LEAST = 3  # one rig of a small farm is no storm
 
 #: With less of the fleet's rated power heard of than this, the sum of devices says nothing.
 COVERED_BP = 5_000
 NAMED = 3  # rigs that a reason names before it counts
-
-_DELIVERY_FAILED = np.array([outcome is not Outcome.SENT for outcome in OUTCOMES], np.bool_)
-_DEVICE_FAILED = np.array(
-    [outcome in (Outcome.REFUSED, Outcome.UNREACHABLE) for outcome in OUTCOMES], np.bool_
-)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,11 +50,13 @@ class VerificationState:
     attempts: Attempts
     calms: tuple[Calm, ...]
     slept_ms: Ints  # since when each rig says, reading after reading, that it sleeps
-    outlet_off_ms: Ints  # when its outlet was seen off, NEVER while it is on or has none
+    outlet_off_ms: Ints  # since when its outlet is seen off, NEVER while it is on or has none
+    outlet_seen_ms: Ints  # when it was last seen off
     caught: Flags  # said it slept while work came
     elsewhere: Flags  # draws power and does no work here: told once
     failed_ms: Ints  # last command its driver could not deliver
     short_groups: tuple[int, ...]  # shared names whose work is missing: told once
+    is_work_lost: bool
     looked_ms: int
     supplied_ms: int  # since when there has been work to give
     is_storm: bool
@@ -85,10 +73,12 @@ class VerificationState:
             calms=(),
             slept_ms=never,
             outlet_off_ms=never,
+            outlet_seen_ms=never,
             caught=no,
             elsewhere=no,
             failed_ms=never,
             short_groups=(),
+            is_work_lost=False,
             looked_ms=NEVER,
             supplied_ms=NEVER,
             is_storm=False,
@@ -148,6 +138,7 @@ class _Look:
         self.reasons: list[Reason] = []
         self.slept_ms = state.slept_ms.copy()
         self.outlet_off_ms = state.outlet_off_ms.copy()
+        self.outlet_seen_ms = state.outlet_seen_ms.copy()
         self.failed_ms = state.failed_ms.copy()
         self.attempts = state.attempts.copy()
         self.supplied_ms = state.supplied_ms
@@ -163,14 +154,15 @@ class _Look:
         self.attempts.act_ms[ordered] = NEVER
         escalation.count_orders(self.attempts, ordered, now_ms)
         self.caught = self.state.caught & (rigs.ordered_w <= 0)
+        self.attempts.parked &= rigs.ordered_w <= 0
 
-        asked = self.inputs.devices.rig
-        before_ms, before_w = rigs.seen_ms[asked], rigs.seen_w[asked]
         limit_w = learning.idle_limit_w(self.fleet)
+        was_silent = rigs.seen_ms <= rigs.ordered_ms
         heard = witnesses.hear(rigs, self.slept_ms, self.inputs.devices, limit_w, now_ms)
-        self.learned = learning.learn_answers(
-            self.state.learned, rigs, asked, before_ms, before_w, self.fleet
-        )
+        answers = was_silent[heard] & (rigs.seen_ms[heard] > rigs.ordered_ms[heard])
+        answers &= rigs.status[heard] == Status.UNRESPONSIVE
+        escalation.begin_again(self.attempts, rigs, heard[answers], now_ms)
+        self.learned = learning.learn_answers(self.state.learned, rigs, heard, self.fleet)
         learning.learn_watts(rigs, heard, self.fleet, now_ms)
         self._take_outlets()
         self._take_results()
@@ -183,6 +175,7 @@ class _Look:
             self.inputs.work,
             rigs,
             self.caught,
+            self.attempts.parked,
             self.fleet,
             now_ms,
             self.margin_ms,
@@ -192,11 +185,13 @@ class _Look:
     def _take_outlets(self) -> None:
         """An outlet's own meter goes before the rig's word (smart PDU before miner, §1)."""
         outlets, rigs = self.inputs.outlets, self.rigs
-        self.outlet_off_ms[outlets.rig[outlets.on == 1]] = NEVER
+        powered = outlets.rig[outlets.on == 1]
+        self.outlet_off_ms[powered] = self.outlet_seen_ms[powered] = NEVER
         off = (outlets.on == 0) & (outlets.at_ms <= self.now_ms)
         rig, at_ms, watts = outlets.rig[off], outlets.at_ms[off], outlets.watts[off]
         since = self.outlet_off_ms[rig]
         self.outlet_off_ms[rig] = np.where(since == NEVER, at_ms, since)
+        self.outlet_seen_ms[rig] = at_ms
         newer = (watts >= 0) & (at_ms > rigs.seen_ms[rig])
         rigs.seen_w[rig[newer]] = watts[newer]
         rigs.seen_ms[rig[newer]] = at_ms[newer]
@@ -204,18 +199,23 @@ class _Look:
 
     def _take_results(self) -> None:
         results = self.inputs.results
-        failed = results.rig[_DELIVERY_FAILED[results.outcome]]
-        self.failed_ms[results.rig[_DEVICE_FAILED[results.outcome]]] = self.now_ms
-        self.undelivered[failed] = True
-        spent = results.rig[results.outcome == OUTCOMES.index(Outcome.BUDGET)]
+        self.failed_ms[storm.failed(results)] = self.now_ms
+        self.undelivered[storm.undelivered(results)] = True
         # Asking again today is no use: the next attempt is the next rung.
-        self.rigs.tries[spent] = len(self.settings.retry_ms)
+        self.rigs.tries[storm.spent(results)] = len(self.settings.retry_ms)
 
     # -- verdicts ------------------------------------------------------------------------------
 
     def judge(self, meters: Sequence[MeterView]) -> None:
         rigs, now_ms = self.rigs, self.now_ms
-        heard = Heard(self.slept_ms, self.outlet_off_ms, self.caught, self.supplied_ms)
+        heard = Heard(
+            self.slept_ms,
+            self.outlet_off_ms,
+            self.outlet_seen_ms,
+            self.caught,
+            self.attempts.parked,
+            self.supplied_ms,
+        )
         weighed = weigh(
             rigs, heard, self.work, self.state.balance, meters, self.settings, self.fleet, now_ms
         )
@@ -247,7 +247,8 @@ class _Look:
             return found
 
         shed = became(Status.SHED)
-        rigs.verified_ms[shed] = now_ms
+        # One found asleep shows nothing of whether it can be brought down.
+        rigs.verified_ms[shed[rigs.ordered_w[shed] == 0]] = now_ms
         rigs.off_ms[became(Status.SHED, was=Status.FOREIGN)] = now_ms
         self.tell("late_shed", became(Status.SHED, was=Status.UNRESPONSIVE), "slept late")
 
@@ -281,12 +282,11 @@ class _Look:
             if verdict.group in self.state.short_groups:
                 continue
             name = self.fleet.groups[verdict.group]
-            text = (
-                f"work of {verdict.rigs_hundredths / 100:.1f} ± "
-                f"{verdict.sigma_hundredths / 100:.1f} rigs comes under {name}, "
-                f"{verdict.expected_hundredths / 100:.1f} should run"
-            )
-            self.reasons.append(Reason("work_missing", text, Level.ALARM, name))
+            self.reasons.append(Reason("work_missing", verdict.told(name), Level.ALARM, name))
+        if weighed.is_work_lost and not self.state.is_work_lost:
+            text = "no work of anyone has come for a minute, and rigs run: that witness is gone"
+            self.reasons.append(Reason("work_lost", text, Level.ALARM))
+        self.is_work_lost = weighed.is_work_lost
 
     def tell(self, code: str, rows: Ints, text: str, level: Level = Level.INFO) -> None:
         """One reason for all rigs of a kind; the verdicts of each are in the state."""
@@ -310,7 +310,11 @@ class _Look:
         )
         self.reasons += reasons
         balance, calms = self._learn_models(balance, meters, present, apart)
-        is_storm = self._storm()
+        cut = self.attempts.seldom_ms > rigs.ordered_ms
+        is_storm, of_storm = storm.watch(
+            self.failed_ms, cut, rigs, self.settings, now_ms, was_storm=self.state.is_storm
+        )
+        self.reasons += of_storm
         retries = self._retry(owed_w, is_storm)
 
         foreign = np.flatnonzero(rigs.status == Status.FOREIGN)
@@ -328,10 +332,12 @@ class _Look:
                 calms=calms,
                 slept_ms=self.slept_ms,
                 outlet_off_ms=self.outlet_off_ms,
+                outlet_seen_ms=self.outlet_seen_ms,
                 caught=self.caught,
                 elsewhere=self.elsewhere,
                 failed_ms=self.failed_ms,
                 short_groups=self.short_groups,
+                is_work_lost=self.is_work_lost,
                 looked_ms=now_ms,
                 supplied_ms=self.supplied_ms,
                 is_storm=is_storm,
@@ -376,38 +382,24 @@ class _Look:
         learning.apply_models(learned, rigs, silent, fleet)
         return balance, calms
 
-    def _storm(self) -> bool:
-        """N26: so many devices failed within a minute that it is not the devices."""
-        refused = self.now_ms - self.failed_ms <= STORM_MS
-        age_ms = self.now_ms - self.rigs.seen_ms
-        patience_ms = self.settings.telemetry_age_ms
-        silent = (age_ms > patience_ms) & (age_ms <= patience_ms + STORM_MS)
-        count = int((refused | silent).sum())
-        is_storm = count >= max(STORM_LEAST, -(-len(self.fleet) * self.settings.storm_bp // 10_000))
-        if is_storm and not self.state.is_storm:
-            text = f"{count} of {len(self.fleet)} devices failed within a minute: no restores"
-            self.reasons.append(Reason("storm", text, Level.ALARM))
-        elif self.state.is_storm and not is_storm:
-            self.reasons.append(Reason("storm_over", "devices answer again"))
-        return is_storm
-
     def _retry(self, owed_w: int | None, is_storm: bool) -> Retries:
         """Attempts whose time has come; in a storm only for as much load as is owed."""
         rigs, fleet, settings = self.rigs, self.fleet, self.settings
         act_ms = self.attempts.act_ms
         is_time = (act_ms != NEVER) & (self.now_ms >= act_ms)
         down = (rigs.status == Status.UNRESPONSIVE) & (rigs.ordered_w == 0) & rigs.managed
-        # Where only the meter is too coarse to confirm it, trying again proves nothing.
-        rows = np.flatnonzero(down & ~self.weighed.unproven & ~escalation.is_left(rigs, fleet))
+        rows = np.flatnonzero(down & ~self.weighed.on_trial)
+        rows = rows[~escalation.is_left(rigs, rows, fleet)]
         if is_storm and owed_w is not None:
             worst_w = rigs.worst_w(fleet)[rows]
             rows = rows[np.cumsum(worst_w) - worst_w < owed_w]
         rows = rows[is_time[rows]]
         down_ms = self.learned.settle_ms(fleet, down=True)
+        suspects = self.caught & witnesses.is_shared(fleet)[fleet.group]
         shed = escalation.shed_again(
-            self.attempts, rigs, rows, down_ms, settings, fleet, self.now_ms
+            self.attempts, rigs, rows, suspects, down_ms, settings, fleet, self.now_ms
         )
-        left = rows[escalation.is_left(rigs, fleet)[rows]]
+        left = rows[escalation.is_left(rigs, rows, fleet)]
         self.tell("left", left, "does not sleep, and nothing is left to try", Level.ALARM)
 
         up = is_time & (rigs.status == Status.DEAD) & (rigs.ordered_w > 0) & rigs.managed

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -32,6 +33,7 @@ from stratum.power.brain.values import UNKNOWN_W, DeviceReadings, Flags, Ints, W
 #: The window: sigma of one rig at 12 shares a minute is 29 %, of a hundred 2.9 %.
 BUCKET_MS = 5_000
 BUCKETS = 12
+LATELY = 3  # buckets: 10 to 15 s
 
 #: Rows of the sums below.
 SHARES, WORK, SQUARES, LEAST, MOST, HONEST = range(6)
@@ -67,13 +69,16 @@ class Work:
     until_ms: int  # expectations are counted up to here
     mean: Ints  # work of a share, per group; 0 until one came
     busy_ms: Ints  # last time that a rig of the group may have worked
+    suspected_ms: Ints  # last time that a sleeper of the group was found working
     proof: Flags  # work came this second although none of the group may have worked
     last_ms: int  # last work of anyone
 
     @classmethod
     def fresh(cls, fleet: Fleet) -> Work:
         groups = len(fleet.groups)
-        none = np.zeros((6, groups), np.int64)
+        # Expectations are of use to shared names alone.
+        rows = HONEST + 1 if is_shared(fleet).any() else SQUARES + 1
+        none = np.zeros((rows, groups), np.int64)
         return cls(
             number=0,
             buckets=(none,),
@@ -81,6 +86,7 @@ class Work:
             until_ms=NEVER,
             mean=np.zeros(groups, np.int64),
             busy_ms=np.full(groups, NEVER, np.int64),
+            suspected_ms=np.full(groups, NEVER, np.int64),
             proof=np.zeros(groups, np.bool_),
             last_ms=NEVER,
         )
@@ -103,21 +109,29 @@ def hear(
     rigs.seen_w[rig] = np.where(watts < 0, UNKNOWN_W, watts)
     rigs.hashing[rig] = word
     since = slept_ms[rig]
-    asleep = (word == 0) & (watts <= idle_limit_w[rig])
+    # Firmware without a word for it says by its watts that it sleeps.
+    asleep = ((word == 0) | ((word < 0) & (watts >= 0))) & (watts <= idle_limit_w[rig])
     slept_ms[rig] = np.where(asleep, np.where(since == NEVER, at_ms, since), NEVER)
     return rig
 
 
+@lru_cache(maxsize=4)  # of a fleet, which never changes
 def rate(fleet: Fleet) -> Ints:
     """Work a second of each rig at full power, in the units of `WorkReadings`."""
     return fleet.ghs * WORK_PER_GHS >> WORK_SHIFT
+
+
+@lru_cache(maxsize=4)
+def _rate_per_w(fleet: Fleet) -> Ints:
+    """Of each rig, in units of 2^-10."""
+    return (rate(fleet) << 10) // np.maximum(fleet.rated_w, 1)
 
 
 def level_rate(rigs: RigState, fleet: Fleet) -> Ints:
     """The same at the level each rig was ordered to; in proportion, which errs by little and low:
     rigs are more efficient at less power."""
     ordered = np.where(rigs.ordered_w > 0, rigs.ordered_w, fleet.rated_w)
-    return rate(fleet) * np.minimum(ordered, fleet.rated_w) // np.maximum(fleet.rated_w, 1)
+    return np.minimum(ordered, fleet.rated_w) * _rate_per_w(fleet) >> 10
 
 
 def may_work(rigs: RigState, now_ms: int, margin_ms: int) -> Flags:
@@ -132,6 +146,7 @@ def gather(
     readings: WorkReadings,
     rigs: RigState,
     caught: Flags,
+    parked: Flags,
     fleet: Fleet,
     now_ms: int,
     margin_ms: int,
@@ -144,31 +159,32 @@ def gather(
     older. Without a supply of work (upstream lost) nobody is expected to do any.
     """
     groups = len(fleet.groups)
-    may = may_work(rigs, now_ms, margin_ms)
     came = readings.shares > 0
     group = readings.group[came]
 
-    added = np.zeros((6, groups), np.int64)
+    added = np.zeros_like(work.total)
     np.add.at(added[SHARES], group, readings.shares[came])
     np.add.at(added[WORK], group, readings.work[came])
     np.add.at(added[SQUARES], group, np.maximum(readings.squares[came], 0) >> SQUARES_SHIFT)
     elapsed_ms = 0 if work.until_ms == NEVER else min(now_ms - work.until_ms, BUCKET_MS)
-    if elapsed_ms > 0:
-        due = level_rate(rigs, fleet) * elapsed_ms // 1_000
+    busy_ms, proof = work.busy_ms, work.proof
+    if is_shared(fleet).any():
+        may = may_work(rigs, now_ms, margin_ms) & ~parked
         if is_supplied:
+            due = level_rate(rigs, fleet) * elapsed_ms // 1_000
             np.add.at(added[LEAST], fleet.group, np.where(rigs.status == Status.RUNNING, due, 0))
         full = rate(fleet) * elapsed_ms // 1_000
         np.add.at(added[MOST], fleet.group, np.where(may, full, 0))
         np.add.at(added[HONEST], fleet.group, np.where(may & ~caught, full, 0))
+        busy_ms = busy_ms.copy()
+        busy_ms[fleet.group[may]] = now_ms
+        proof = np.zeros(groups, np.bool_)
+        proof[group] = readings.from_ms > busy_ms[group]
 
     slid = _slide(work, now_ms // BUCKET_MS)
     total = slid.total + added
     mean = work.mean
-    busy_ms = work.busy_ms.copy()
-    busy_ms[fleet.group[may]] = now_ms
-    proof = np.zeros(groups, np.bool_)
     if len(group):
-        proof[group] = readings.from_ms > busy_ms[group]
         mean = mean.copy()
         mean[group] = total[WORK, group] // total[SHARES, group]
         arrived = np.full(groups, NEVER, np.int64)
@@ -222,6 +238,7 @@ def quiet_ms(work: Work, rigs: RigState, fleet: Fleet) -> Ints:
     return QUIET_INTERVALS * interval_ms(work, rigs, fleet)
 
 
+@lru_cache(maxsize=4)
 def is_shared(fleet: Fleet) -> Flags:
     """Groups of more than one rig."""
     return np.bincount(fleet.group, minlength=len(fleet.groups)) > 1
@@ -238,54 +255,95 @@ class GroupVerdict:
     sleepers_working: int  # so many that claim to sleep hash
     runners_missing: int  # so many that claim to hash do not, or elsewhere
 
+    def told(self, name: str) -> str:
+        return (
+            f"work of {self.rigs_hundredths / 100:.1f} ± {self.sigma_hundredths / 100:.1f} rigs "
+            f"comes under {name}, {self.expected_hundredths / 100:.1f} should run"
+        )
 
-def judge_groups(work: Work, fleet: Fleet, shared: Flags) -> tuple[tuple[GroupVerdict, ...], Flags]:
+
+def judge_groups(work: Work, fleet: Fleet) -> tuple[tuple[GroupVerdict, ...], Flags]:
     """Shared names that hash beyond `most` or below `least`, and for which groups even the honest
-    rigs explain all work: there nobody lies any more."""
-    total = work.total
-    spread = total[MOST] * SPREAD_BP // 10_000
-    doubt = SIGMAS * sigma(total)
-    over = total[WORK] - total[MOST]
-    above = shared & ((over > spread + doubt) | work.proof)
+    rigs explain all work of a minute in which somebody was suspected: there nobody lies any more.
 
-    expected_sigma = np.sqrt(work.mean.astype(np.float64)) * np.sqrt(
-        total[LEAST].astype(np.float64)
-    )
-    missing = total[LEAST] - total[WORK]
-    luck = np.maximum(expected_sigma.astype(np.int64), sigma(total)) * SIGMAS
-    below = shared & (missing > luck + total[LEAST] * SPREAD_BP // 10_000)
-    calm = total[WORK] <= total[HONEST] + total[HONEST] * SPREAD_BP // 10_000 + doubt
+    Two windows are asked. In the minute a few of many show; in the last quarter of it many show at
+    once, without the noise of what ran before.
+    """
+    shared = is_shared(fleet)
+    minute, lately = work.total, np.sum(work.buckets[-LATELY:], axis=0)
+    span_ms = work.until_ms % BUCKET_MS
+    minute_ms = BUCKET_MS * (len(work.buckets) - 1) + span_ms
+    lately_ms = BUCKET_MS * (min(LATELY, len(work.buckets)) - 1) + span_ms
 
-    span_ms = BUCKET_MS * (len(work.buckets) - 1) + work.until_ms % BUCKET_MS
+    above_minute, above_lately = shared & _is_above(minute), shared & _is_above(lately)
+    below = shared & _is_below(minute, work.mean)
+    is_over = work.until_ms - work.suspected_ms > BUCKET_MS * (BUCKETS + 1)
+    calm: Flags = is_over & (minute[WORK] <= _bound(minute, HONEST))
+
     verdicts = []
-    for group in np.flatnonzero(above | below):
+    for group in np.flatnonzero(above_minute | above_lately | below | (shared & work.proof)):
         members = fleet.group == group
-        one = int(rate(fleet)[members].sum()) // int(members.sum()) * max(span_ms, 1_000) // 1_000
-        one = max(one, 1)
-        more, less = int(over[group]), int(missing[group])
+        mean_rate = int(rate(fleet)[members].sum()) // int(members.sum())
+
+        def rigs_of(amount: int, span_ms: int, mean_rate: int = mean_rate) -> int:
+            return amount * 100 // max(mean_rate * max(span_ms, 1_000) // 1_000, 1)
+
+        over = max(
+            rigs_of(int(minute[WORK, group] - minute[MOST, group]), minute_ms),
+            rigs_of(int(lately[WORK, group] - lately[MOST, group]), lately_ms),
+        )
+        works = above_minute[group] or above_lately[group] or work.proof[group]
+        missing = rigs_of(int(minute[LEAST, group] - minute[WORK, group]), minute_ms)
         verdicts.append(
             GroupVerdict(
                 group=int(group),
-                rigs_hundredths=int(total[WORK, group]) * 100 // one,
-                sigma_hundredths=int(sigma(total)[group]) * 100 // one,
-                expected_hundredths=int(total[LEAST, group]) * 100 // one,
-                sleepers_working=max(1, (more + one // 2) // one) if above[group] else 0,
-                runners_missing=(less + one // 2) // one if below[group] else 0,
+                rigs_hundredths=rigs_of(int(minute[WORK, group]), minute_ms),
+                sigma_hundredths=rigs_of(int(sigma(minute)[group]), minute_ms),
+                expected_hundredths=rigs_of(int(minute[LEAST, group]), minute_ms),
+                sleepers_working=max(1, (over + 50) // 100) if works else 0,
+                runners_missing=(missing + 50) // 100 if below[group] else 0,
             )
         )
     return tuple(verdicts), calm
+
+
+def _bound(sums: Ints, row: int) -> Ints:
+    """The most work that this expectation and luck explain."""
+    bound: Ints = sums[row] + sums[row] * SPREAD_BP // 10_000 + SIGMAS * sigma(sums)
+    return bound
+
+
+def _is_above(sums: Ints) -> Flags:
+    above: Flags = sums[WORK] > _bound(sums, MOST)
+    return above
+
+
+def _is_below(sums: Ints, mean: Ints) -> Flags:
+    """The sigma of what should have come, not of the little that did."""
+    roots = np.sqrt(mean.astype(np.float64)) * np.sqrt(sums[LEAST].astype(np.float64))
+    luck = SIGMAS * np.maximum(roots.astype(np.int64), sigma(sums))
+    below: Flags = sums[LEAST] - sums[WORK] > luck + sums[LEAST] * SPREAD_BP // 10_000
+    return below
 
 
 def settle(work: Work, groups: Sequence[int]) -> Work:
     """What was found in these groups has been acted on: it is no news in the next tick."""
     if not groups:
         return work
-    newest, total = work.buckets[-1].copy(), work.total.copy()
+    newest, total, suspected_ms = (
+        work.buckets[-1].copy(),
+        work.total.copy(),
+        work.suspected_ms.copy(),
+    )
+    lately = np.sum(work.buckets[-LATELY:], axis=0)
     for group in groups:
-        over = max(0, int(total[WORK, group] - total[MOST, group]))
+        over = max(0, *(int(sums[WORK, group] - sums[MOST, group]) for sums in (total, lately)))
         newest[MOST, group] += over
         total[MOST, group] += over
-    return replace(work, buckets=(*work.buckets[:-1], newest), total=total)
+        suspected_ms[group] = work.until_ms
+    return replace(
+        work, buckets=(*work.buckets[:-1], newest), total=total, suspected_ms=suspected_ms
+    )
 
 
 def worked_w(work: Work, fleet: Fleet) -> int | None:
@@ -294,9 +352,16 @@ def worked_w(work: Work, fleet: Fleet) -> int | None:
     if len(work.buckets) <= BUCKETS:
         return None
     span_ms = BUCKET_MS * BUCKETS + work.until_ms % BUCKET_MS
+    rates, watts = _of_groups(fleet)
+    full = rates * (span_ms / 1_000)
+    return int((work.total[WORK] / full * watts).astype(np.int64).sum())
+
+
+@lru_cache(maxsize=4)
+def _of_groups(fleet: Fleet) -> tuple[Ints, Ints]:
+    """Rate and watts of each name's rigs together."""
     groups = len(fleet.groups)
     rates, watts = np.zeros(groups, np.int64), np.zeros(groups, np.int64)
     np.add.at(rates, fleet.group, rate(fleet))
     np.add.at(watts, fleet.group, fleet.rated_w)
-    full = np.maximum(rates, 1) * (span_ms / 1_000)
-    return int((work.total[WORK] / full * watts).astype(np.int64).sum())
+    return np.maximum(rates, 1), watts
