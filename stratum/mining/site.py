@@ -16,7 +16,7 @@ import hashing
 from stratum.bitcoin.networks import Network
 from stratum.events import BlockFound, Emit
 from stratum.mining.departed import Departed
-from stratum.mining.duplicates import Duplicates
+from stratum.mining.duplicates import MAX_SHARES, Duplicates
 from stratum.mining.extranonce import Extranonces
 from stratum.mining.limits import MAX_JUNK_RUN, Gatekeeper, line_cost
 from stratum.mining.names import PayeeRule
@@ -72,6 +72,7 @@ def make_gate(network: Network, limits: LimitSettings) -> hashing.Gate:
         line_cost_us=cost,
         line_burst_us=burst,
         junk_limit=MAX_JUNK_RUN if limits.ban_score else 0,
+        share_limit=MAX_SHARES,
     )
 
 

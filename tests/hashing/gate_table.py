@@ -106,12 +106,12 @@ class Table:
         self.tail = core.LogTail(self.segment, 0, FIRST_INDEX, EDGE_SEQ, EDGE_ID)
         self.gate.attach(self.tail)
         self.gate.generation = 1
-        self.seen = core.SeenShares(1 << 20)
+        self.seen = core.SeenShares()
+        self.gate.use_seen(self.seen, 1)
         self.session = self.gate.open_session()
         self.session.identify(EXTRANONCE1, self.extranonce2_size, self.tier)
         self.session.masks = self.masks
         self.session.payee = PAYEE
-        self.session.use_seen(self.seen, 1)
         self.workers: dict[str, tuple[int, int]] = {}
         self.jobs: dict[int, tuple[int, Work, int]] = {}  # number → ntime, work, weight
         self.known: set[bytes] = set()
