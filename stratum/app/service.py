@@ -349,7 +349,7 @@ class PoolService:
     def _tick(self, now: float) -> None:
         if self._pool.current is not None:
             self._scribe.keep_again(self._pool.current.work)
-        self._room.check(len(self.server.sessions))
+        self._room.check(self.server.connected)
         self.view.sample(now)
         self._refresh_if_due(now)
         self._drought.look(now)
