@@ -69,7 +69,7 @@ static int prepare(struct attempt *attempt, const struct gate *gate, struct gate
     attempt->weight = gate_weight_of(session, submit->job_number);
     const struct gate_job *job = gate_find_job(gate, submit->job_number);
     attempt->work = job->work;
-    return attempt->worker->worker_id && attempt->weight && job->work && job->work->job_index >= 0 &&
+    return attempt->weight && job->work && job->work->job_index >= 0 &&
            time_is_good(job->work, job->ntime, submit->ntime, now_us) &&
            merge_version(&attempt->version, job->work, session->masks, submit->version_bits);
 }
@@ -245,6 +245,8 @@ static int take_line(struct gate_result *result, struct gate *gate, struct gate_
     }
     if (!seen_has_room(gate->seen, attempt.hash32) || gate_is_full(gate, session))
         return GATE_SEEN;
+    if (!attempt.worker->worker_id)
+        return GATE_WORKER;
     return accept(result, gate, session, &attempt, now_us);
 }
 

@@ -238,6 +238,7 @@ size_t fold_slots(struct merkle_edge *edge, struct share_sums *sums, const uint8
 #define GATE_BUDGET 3   /* the next line can't be paid for yet */
 #define GATE_LOG_FULL 4 /* the segment has no room for the next share */
 #define GATE_LIMIT 5    /* GATE_LINES lines are taken, or the replies fill their room */
+#define GATE_WORKER 6   /* a good share of a worker without a number, of index worker_hint */
 
 #define VERDICT_ACCEPTED 0
 #define VERDICT_STALE 1
@@ -324,7 +325,7 @@ struct gate_job {
 
 struct gate_worker {
     uint32_t account_id;
-    uint32_t worker_id; /* 0: not numbered yet, its shares are the caller's */
+    uint32_t worker_id; /* 0: not numbered yet, none of its shares was accepted */
     uint32_t rejected[11];
     uint8_t name_size;
     uint8_t name[191];
@@ -395,7 +396,7 @@ struct gate_result {
 };
 
 /** Take lines while they are plain shares of this session.
- *  Returns: GATE_MORE to GATE_LIMIT, why it stopped.
+ *  Returns: GATE_MORE to GATE_WORKER, why it stopped.
  *  Out:    result
  *  In/Out: gate, session, and what they point at
  *  In:     data:   the connection's bytes are data[start] to data[end - 1].

@@ -273,6 +273,12 @@ static size_t answer(struct world *world, int status, const uint8_t *rest, size_
     case GATE_SEEN:
         renew_seen(world);
         break;
+    case GATE_WORKER: {
+        struct gate_worker *worker = world->workers + world->session.worker_hint;
+        CHECK(line_end && world->session.worker_hint < 3 && !worker->worker_id);
+        worker->account_id = worker->worker_id = 7;
+        break;
+    }
     case GATE_BUDGET:
         CHECK(gate_line_wait(&world->gate, &world->session, world->now_us) > 0);
         CHECK(!gate_pay_line(&world->gate, &world->session, world->now_us));

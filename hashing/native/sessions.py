@@ -136,6 +136,11 @@ class GateSession:
         worker = self._worker(index)
         worker.account_id, worker.worker_id = account_id, worker_id
 
+    @property
+    def latest_worker(self) -> int:
+        """The index of the worker whose line was looked at last."""
+        return int(self._struct.worker_hint)
+
     def worker_ids(self, index: int) -> tuple[int, int]:
         """account_id and worker_id; 0 where it has no number yet."""
         worker = self._worker(index)

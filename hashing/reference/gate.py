@@ -303,6 +303,11 @@ class GateSession:
         worker = self._workers[index]
         worker.account_id, worker.worker_id = account_id, worker_id
 
+    @property
+    def latest_worker(self) -> int:
+        """Here no line is looked at."""
+        return 0
+
     def worker_ids(self, index: int) -> tuple[int, int]:
         """account_id and worker_id; 0 where it has no number yet."""
         worker = self._workers[index]

@@ -140,6 +140,7 @@ class PoolService:
             ),
             gatekeeper=Gatekeeper(config.limits),
             record=self._scribe.keep_share,
+            identify=self._scribe.keep_worker,
             refused=self._scribe.keep_refused,
             make_room=lambda: self._log.make_room(),
             found=self._on_block,

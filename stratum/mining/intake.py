@@ -155,6 +155,9 @@ class Intake:
                 case GateStatus.SEEN:
                     if not self._renew_seen():
                         return True
+                case GateStatus.WORKER:
+                    if not self._site.number_worker(self._rig, state.latest_worker):
+                        return True
                 case GateStatus.LOG_FULL:
                     if not self._site.make_room():
                         return True

@@ -5,7 +5,7 @@ an unknown worker, an ntime too early), if its hash is a block then the block is
 the rejection is said. What can be hashed is hashed; the line budget has been paid by then.
 
 The gate in C judges plain shares by the same rules, and leaves the rest to this: what it is not
-sure of, blocks, and a worker's first share. What differs between the two is a bug.
+sure of, and blocks. What differs between the two is a bug.
 """
 
 from __future__ import annotations

@@ -88,6 +88,7 @@ class Site:
     extranonces: Extranonces
     gatekeeper: Gatekeeper
     record: Callable[[AcceptedShare], tuple[int, int] | None]  # its worker's ids; None: no room
+    identify: Callable[[str, bytes, str], tuple[int, int] | None]  # the same of a worker alone
     refused: Callable[[RefusedShares], None]
     make_room: Callable[[], bool]  # the log's segment is full: whether there is another
     found: Callable[[BlockFound], None]
@@ -113,6 +114,15 @@ class Site:
         """Count a share that Python accepted; the gate counts its own."""
         self.gate.count(NUMBER[Verdict.ACCEPTED])
         self.gate.credit(weight)
+
+    def number_worker(self, rig: Rig, worker: int) -> bool:
+        """Give a worker its number: a share of it is about to be accepted by the gate."""
+        assert rig.payee is not None
+        name, payee = rig.workers[worker]
+        ids = self.identify(payee.account, rig.payee.script_pubkey, name)
+        if ids is not None:
+            rig.state.number_worker(worker, *ids)
+        return ids is not None
 
     def refuse(self, rig: Rig, worker: int | None, verdict: Verdict) -> None:
         """Count a refused share, for the worker with this index where there is one."""

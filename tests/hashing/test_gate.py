@@ -22,7 +22,6 @@ from tests.hashing.gate_table import (
     EXTRANONCE1,
     NOW_US,
     SEGMENT,
-    WORDS,
     Table,
     Work,
 )
@@ -44,7 +43,7 @@ def make_table(core: ModuleType, **options: Any) -> Table:
     table = Table(core, **options)
     table.add_worker("bc1qfarm.rig1", 11, 22)
     table.add_worker("b", 1, 2**32 - 1)
-    table.session.add_worker("unnumbered")
+    table.add_stranger("stranger", 33, 44)
     table.add_job(JOB, CURTIME, Work(), 2)  # every second hash
     table.add_job(STALE_JOB, CURTIME - 300, Work(generation=0), 2)
     table.add_job(HARD_JOB, CURTIME + 1, Work(max_ntime=CURTIME + 50), NEVER_MET)
@@ -87,7 +86,7 @@ def submits(draw: st.DrawFn, odd: bool = False) -> bytes:
     names = st.sampled_from(['"bc1qfarm.rig1"', '"b"'])
     jobs = st.sampled_from([JOB, JOB, STALE_JOB, HARD_JOB, EASY_JOB])
     values = [
-        pick(names, st.sampled_from(['"unnumbered"', '"x"', '""', '"\\u0062"', '"b', "1"])),
+        pick(names, st.sampled_from(['"stranger"', '"x"', '""', '"\\u0062"', '"b', "1"])),
         pick(
             jobs.map(lambda number: f'"{number:08x}"'),
             odd_values | st.sampled_from([f'"{UNKEPT_JOB:08x}"', '"00A1B200"', '"00000000"']),
@@ -151,6 +150,11 @@ def check_line(table: Table, line: bytes, now_us: int = NOW_US) -> Verdict | Non
         assert table.tail.used == before
         return None
     verdict, reply, record = expected
+    if status is GateStatus.WORKER:
+        assert (consumed, replies, verdict) == (0, b"", Verdict.ACCEPTED)
+        assert (table.tail.used, table.gate.lines) == (before, 0)
+        table.number_stranger()
+        status, consumed, replies = table.take(line + b"\n", now_us)
     assert (status, consumed, replies) == (GateStatus.MORE, len(line) + 1, reply)
     assert table.gate.lines == 1
     is_accepted = verdict is Verdict.ACCEPTED
@@ -178,7 +182,6 @@ def check_counters(table: Table) -> None:
         0,
         *gate.verdicts[1:],
     ]
-    assert rejects[2] == [0] * len(WORDS)
     assert native.whole_slots(table.segment, 77) == len(records)
     assert session.junk_run == table.junk
 
@@ -228,10 +231,12 @@ def test_any_segmentation_gives_the_same_replies(
         replies, at = [], 0
         for end in places:
             status = GateStatus.LINE
-            while status is GateStatus.LINE:
+            while status in (GateStatus.LINE, GateStatus.WORKER):
                 status, consumed, reply = table.take(data[at:end])
                 replies.append(reply)
                 at += consumed
+                if status is GateStatus.WORKER:
+                    table.number_stranger()
                 if status is GateStatus.LINE:
                     at = data.index(b"\n", at) + 1
                     replies.append(b"?")
@@ -266,7 +271,10 @@ def test_each_verdict_comes_out(core: ModuleType) -> None:
         (submit(UNKEPT_JOB, ntime=CURTIME), None),
         (submit(job=99), None),
         (submit(name="nobody"), None),
-        (submit(name="unnumbered"), None),
+        (submit(STALE_JOB, name="stranger", ntime=CURTIME), Verdict.STALE),
+        (submit(name="stranger"), Verdict.DUPLICATE),
+        (submit(name="stranger", nonce=1), Verdict.ACCEPTED),
+        (submit(name="stranger", nonce=2), Verdict.ACCEPTED),
         (submit(ntime=CURTIME + 7201), None),
         (submit(bits=1), None),
     ]:
@@ -429,6 +437,18 @@ def test_a_hash_is_weighed_as_against_the_target_of_its_weight(
     status, _, _ = table.take(submit(5, nonce, CURTIME) + b"\n")
     assert status is GateStatus.MORE
     assert table.gate.accepted == (number <= scale.target(weight))
+
+
+def test_a_good_share_of_a_worker_without_a_number_stops_the_gate(core: ModuleType) -> None:
+    table = make_table(core)
+    lines = [submit(nonce=1) + b"\n", submit(name="stranger") + b"\n"]
+    status, consumed, replies = table.take(b"".join(lines))
+    assert (status, consumed, replies.count(b"\n")) == (GateStatus.WORKER, len(lines[0]), 1)
+    assert table.session.latest_worker == 2
+    assert table.take(lines[1]) == (GateStatus.WORKER, 0, b"")
+    table.number_stranger()
+    assert table.take(lines[1])[0] is GateStatus.MORE
+    assert table.record(1)[32:40] == (33).to_bytes(4, "little") + (44).to_bytes(4, "little")
 
 
 def test_a_block_is_the_callers_and_nothing_of_it_is_counted(core: ModuleType) -> None:
