@@ -297,8 +297,11 @@ int seen_add(struct seen_shares *seen, const uint8_t hash32[32]);
  */
 size_t seen_add_keys(struct seen_shares *seen, const uint64_t *keys, size_t count);
 
-/** Returns: the first part that takes no more; SEEN_PARTS if all do. */
-size_t seen_full_part(const struct seen_shares *seen);
+/** Find a part that takes no more, or hardly any.
+ *  Returns: the first one from `part` on; SEEN_PARTS if there is none.
+ *  In: eighths: of a part's room, what it must still take; 0: one share.
+ */
+size_t seen_full_part(const struct seen_shares *seen, size_t part, uint32_t eighths);
 
 /** Move a part into keys, which are room zeros, more than it had. */
 void seen_grow(struct seen_shares *seen, size_t part, uint64_t *keys, uint32_t room);

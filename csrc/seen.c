@@ -30,9 +30,14 @@ static uint64_t *find(const struct seen_part *part, uint64_t key)
 }
 
 /* Past three quarters, searches get long. */
+static uint32_t most(const struct seen_part *part)
+{
+    return part->room / 4 * 3;
+}
+
 static int is_full(const struct seen_part *part)
 {
-    return part->count >= part->room / 4 * 3;
+    return part->count >= most(part);
 }
 
 static int add_key(struct seen_shares *seen, uint64_t key)
@@ -78,10 +83,10 @@ size_t seen_add_keys(struct seen_shares *seen, const uint64_t *keys, size_t coun
     return added;
 }
 
-size_t seen_full_part(const struct seen_shares *seen)
+size_t seen_full_part(const struct seen_shares *seen, size_t part, uint32_t eighths)
 {
-    size_t part = 0;
-    while (part < SEEN_PARTS && !is_full(seen->parts + part))
+    while (part < SEEN_PARTS &&
+           seen->parts[part].count + seen->parts[part].room / 8 * eighths < most(seen->parts + part))
         part++;
     return part;
 }

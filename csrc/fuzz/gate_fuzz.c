@@ -243,11 +243,11 @@ static void renew_seen(struct world *world)
     struct gate *gate = &world->gate;
     struct seen_shares *seen = &world->seen;
     CHECK(gate->seen_generation != GENERATION || gate_is_full(gate, &world->session) ||
-          seen_full_part(seen) < SEEN_PARTS);
+          seen_full_part(seen, 0, 0) < SEEN_PARTS);
     gate->seen_generation = GENERATION;
     if (gate_is_full(gate, &world->session))
         gate->share_limit += SHARE_LIMIT;
-    for (size_t part = seen_full_part(seen); part < SEEN_PARTS; part = seen_full_part(seen)) {
+    for (size_t part = 0; (part = seen_full_part(seen, part, 0)) < SEEN_PARTS;) {
         uint32_t room = 2 * seen->parts[part].room;
         CHECK(world->keys_used + room <= SEEN_ROOM);
         seen_grow(seen, part, world->keys + world->keys_used, room);
