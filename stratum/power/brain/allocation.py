@@ -7,8 +7,8 @@ serve the two: blocks are decided on what the load will be when everything order
 (`settled`), trim on what it will be in a few seconds (`ahead`), so it covers for a block that is
 still on its way.
 
-A reduction takes any rig; only price, fairness and rotation wait for min-on. A restore must have been
-confirmed (N13), fit under every feeder, keep to the inrush limit and find a rig that has slept
+A reduction takes any rig; only price, fairness and rotation wait for min-on. A restore must have
+been confirmed (N13), fit under every feeder, keep to the inrush limit and find a rig that has slept
 long enough, is not locked and has cycles left.
 """
 

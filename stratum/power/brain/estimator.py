@@ -85,7 +85,7 @@ def read_meters(
     """Take this tick's samples; say of each metered feeder what its meter shows and if it counts.
 
     A sample's age is that of the sample: a reading that was late on the wire is old on arrival.
-    `wall_ms` is UTC as `clocks` believes it; a register that has no clock was stamped by ours, right
+    `wall_ms` is UTC as `clocks` believes it; a register without a clock was stamped by ours, right
     or wrong, so the closer of the two counts.
     """
     rows = {feeder.name: row for row, feeder in enumerate(fleet.feeders)}
