@@ -116,7 +116,7 @@ def decide(state: State, inputs: Inputs, settings: Settings, fleet: Fleet) -> De
             next_command=state.next_command + len(commands),
         ),
         commands=commands,
-        reasons=facts.reasons + explain(tick, facts, goal, state.pacing),
+        reasons=facts.reasons + explain(tick, facts, goal, state.pacing, inputs.journal),
         picture=picture(tick, facts, goal),
     )
 
