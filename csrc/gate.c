@@ -18,12 +18,6 @@
 /* Beside the results of hashing.h: the line is taken, go on. */
 #define TAKEN (-1)
 
-static void add_work(uint64_t *low, uint64_t *high, uint64_t weight)
-{
-    *low += weight;
-    *high += *low < weight;
-}
-
 /* ---- One share ------------------------------------------------------------ */
 
 /* A submit with all that it is judged by. */
@@ -75,7 +69,7 @@ static int prepare(struct attempt *attempt, const struct gate *gate, struct gate
     attempt->weight = gate_weight_of(session, submit->job_number);
     const struct gate_job *job = gate_find_job(gate, submit->job_number);
     attempt->work = job->work;
-    return attempt->worker->worker_id && attempt->weight && job->work && job->work->job_index >= 0 &&
+    return attempt->weight && job->work && job->work->job_index >= 0 &&
            time_is_good(job->work, job->ntime, submit->ntime, now_us) &&
            merge_version(&attempt->version, job->work, session->masks, submit->version_bits);
 }
@@ -220,16 +214,10 @@ static int accept(struct gate_result *result, struct gate *gate, struct gate_ses
     if (!log_append(tail, leaf80))
         return GATE_LOG_FULL;
     tail->next_edge_seq++;
-    seen_add(session->seen, attempt->hash32);
+    seen_add(gate->seen, attempt->hash32);
     gate->verdicts[VERDICT_ACCEPTED]++;
-    add_work(&gate->work_low, &gate->work_high, attempt->weight);
-    add_work(&session->work_low, &session->work_high, attempt->weight);
-    session->shares++;
-    session->last_share_us = now_us;
-    session->junk_run = 0;
-    uint32_t best = best_of(attempt->hash32);
-    if (best > session->best)
-        session->best = best;
+    gate_add_work(&gate->work_low, &gate->work_high, attempt->weight);
+    gate_count_share(gate, session, attempt->weight, best_of(attempt->hash32), now_us);
     result->accepted++;
     reply(result, attempt, VERDICT_ACCEPTED);
     return TAKEN;
@@ -245,10 +233,9 @@ static int take_line(struct gate_result *result, struct gate *gate, struct gate_
     if (attempt.work->generation != gate->generation)
         return reject(result, gate, session, &attempt, VERDICT_STALE);
 
-    const struct seen_shares *seen = session->seen;
-    if (!seen || session->seen_generation != gate->generation || seen->count >= seen->most)
+    if (!gate->seen || gate->seen_generation != gate->generation)
         return GATE_SEEN;
-    if (seen_holds(seen, attempt.hash32))
+    if (seen_holds(gate->seen, attempt.hash32))
         return reject(result, gate, session, &attempt, VERDICT_DUPLICATE);
     if (is_below_difficulty(attempt.hash32, attempt.weight, gate->scale_shift)) {
         if (gate->junk_limit && session->junk_run + 1 >= gate->junk_limit)
@@ -256,6 +243,10 @@ static int take_line(struct gate_result *result, struct gate *gate, struct gate_
         session->junk_run++;
         return reject(result, gate, session, &attempt, VERDICT_LOW_DIFFICULTY);
     }
+    if (!seen_has_room(gate->seen, attempt.hash32) || gate_is_full(gate, session))
+        return GATE_SEEN;
+    if (!attempt.worker->worker_id)
+        return GATE_WORKER;
     return accept(result, gate, session, &attempt, now_us);
 }
 

@@ -234,10 +234,11 @@ size_t fold_slots(struct merkle_edge *edge, struct share_sums *sums, const uint8
 
 #define GATE_MORE 0     /* no whole line is left */
 #define GATE_LINE 1     /* the next line is the caller's: nothing of it was counted or written */
-#define GATE_SEEN 2     /* the table of seen shares is of another block, or too full */
+#define GATE_SEEN 2     /* the seen shares are another block's, or too many for one more */
 #define GATE_BUDGET 3   /* the next line can't be paid for yet */
 #define GATE_LOG_FULL 4 /* the segment has no room for the next share */
 #define GATE_LIMIT 5    /* GATE_LINES lines are taken, or the replies fill their room */
+#define GATE_WORKER 6   /* a good share of a worker without a number, of index worker_hint */
 
 #define VERDICT_ACCEPTED 0
 #define VERDICT_STALE 1
@@ -259,26 +260,51 @@ size_t fold_slots(struct merkle_edge *edge, struct share_sums *sums, const uint8
 #define GATE_NAME_MAX 191     /* bytes of a worker's name */
 #define GATE_EXTRANONCE_MAX 8 /* bytes of each half */
 
-/** Shares of one extranonce1 on one block: the first eight bytes of each hash, open addressing.
- *  0 is an empty place; a key of 0 is kept as 1. `most` is less than `room`: a search ends.
+#define SEEN_PARTS 1024
+
+/** A table of open addressing. 0 is an empty place; a key of 0 is kept as 1. */
+struct seen_part {
+    uint64_t *keys; /* room of them */
+    uint32_t room;  /* a power of two, at least 4 */
+    uint32_t count; /* at most three quarters of room: a search ends */
+};
+
+/** The shares of one block, whoever sent them: the first eight bytes of each hash. In many parts,
+ *  so that never more than a small one has to be moved at once.
  */
 struct seen_shares {
-    uint64_t *keys; /* room of them */
-    uint64_t room;  /* a power of two */
-    uint64_t count;
-    uint64_t most; /* of count: beyond it the caller makes room first */
+    struct seen_part parts[1024];
 };
+
+/** Begin with nothing seen.
+ *  In: keys: SEEN_PARTS times room zeros.
+ */
+void seen_begin(struct seen_shares *seen, uint64_t *keys, uint32_t room);
 
 /** Returns: 1 if the share was seen, 0 if not. */
 int seen_holds(const struct seen_shares *seen, const uint8_t hash32[32]);
 
+/** Returns: 1 if the share may be added, 0 if its part has to grow first. */
+int seen_has_room(const struct seen_shares *seen, const uint8_t hash32[32]);
+
 /** Remember a share.
- *  Returns: 1 remembered, now or before; 0 when there is no room.
+ *  Returns: 1 remembered, now or before; 0 when its part has to grow first.
  */
 int seen_add(struct seen_shares *seen, const uint8_t hash32[32]);
 
-/** Put all of one table into another, whose room the caller has made large enough. */
-void seen_move(struct seen_shares *to, const struct seen_shares *from);
+/** Remember what another table held.
+ *  Returns: how many of the keys, from the first on; less than count when a part has to grow.
+ */
+size_t seen_add_keys(struct seen_shares *seen, const uint64_t *keys, size_t count);
+
+/** Find a part that takes no more, or hardly any.
+ *  Returns: the first one from `part` on; SEEN_PARTS if there is none.
+ *  In: eighths: of a part's room, what it must still take; 0: one share.
+ */
+size_t seen_full_part(const struct seen_shares *seen, size_t part, uint32_t eighths);
+
+/** Move a part into keys, which are room zeros, more than it had. */
+void seen_grow(struct seen_shares *seen, size_t part, uint64_t *keys, uint32_t room);
 
 /** What the shares of one template are judged by. Times in seconds, but for received_us. */
 struct gate_work {
@@ -302,7 +328,7 @@ struct gate_job {
 
 struct gate_worker {
     uint32_t account_id;
-    uint32_t worker_id; /* 0: not numbered yet, its shares are the caller's */
+    uint32_t worker_id; /* 0: not numbered yet, none of its shares was accepted */
     uint32_t rejected[11];
     uint8_t name_size;
     uint8_t name[191];
@@ -315,6 +341,9 @@ struct gate {
     uint64_t job_count;     /* less than job_room: a search ends */
     uint64_t generation;    /* shares of any other are stale */
     struct log_tail *log;   /* NULL: the same as a full segment */
+    struct seen_shares *seen;
+    uint64_t seen_generation; /* of what was seen */
+    uint64_t share_limit;     /* of one session on one block; beyond it they are the caller's */
     uint32_t scale_shift;   /* a weight is a difficulty times 2^scale_shift; at most 48 */
     uint32_t junk_limit;    /* this share of low difficulty in a row is the caller's; 0: none */
     uint64_t line_cost_us;  /* what a line takes of the budget; 0: no limit */
@@ -351,8 +380,8 @@ struct gate_session {
     struct gate_worker *workers;
     uint32_t worker_count;
     uint32_t worker_hint; /* who was found last */
-    struct seen_shares *seen;
-    uint64_t seen_generation;
+    uint64_t block_shares;     /* accepted while that was the generation, see gate_count_share */
+    uint64_t block_generation;
     uint32_t ring_next; /* place of the next job */
     uint32_t ring_count;
     uint32_t ring_numbers[64];
@@ -370,7 +399,7 @@ struct gate_result {
 };
 
 /** Take lines while they are plain shares of this session.
- *  Returns: GATE_MORE to GATE_LIMIT, why it stopped.
+ *  Returns: GATE_MORE to GATE_WORKER, why it stopped.
  *  Out:    result
  *  In/Out: gate, session, and what they point at
  *  In:     data:   the connection's bytes are data[start] to data[end - 1].
@@ -394,6 +423,15 @@ uint64_t gate_line_wait(const struct gate *gate, const struct gate_session *sess
  *  Returns: 1 paid, 0 when it has to wait.
  */
 int gate_pay_line(const struct gate *gate, struct gate_session *session, uint64_t now_us);
+
+/** Count an accepted share of the present generation; it ends a run of junk.
+ *  In: best: two bytes, as in its record.
+ */
+void gate_count_share(const struct gate *gate, struct gate_session *session, uint64_t weight,
+                      uint32_t best, uint64_t now_us);
+
+/** Returns: 1 if the session has had as many shares of the present generation as it may. */
+int gate_is_full(const struct gate *gate, const struct gate_session *session);
 
 /** Find a worker.
  *  Returns: its index, -1 if there is none of that name.

@@ -105,6 +105,36 @@ size_t gate_due(uint32_t *indexes, const struct gate_session *sessions, size_t c
     return due_count;
 }
 
+/* ---- What a session has done ---------------------------------------------- */
+
+void gate_add_work(uint64_t *low, uint64_t *high, uint64_t weight)
+{
+    *low += weight;
+    *high += *low < weight;
+}
+
+void gate_count_share(const struct gate *gate, struct gate_session *session, uint64_t weight,
+                      uint32_t best, uint64_t now_us)
+{
+    if (session->block_generation != gate->generation) {
+        session->block_generation = gate->generation;
+        session->block_shares = 0;
+    }
+    session->block_shares++;
+    session->shares++;
+    gate_add_work(&session->work_low, &session->work_high, weight);
+    if (best > session->best)
+        session->best = best;
+    session->last_share_us = now_us;
+    session->junk_run = 0;
+}
+
+int gate_is_full(const struct gate *gate, const struct gate_session *session)
+{
+    return session->block_generation == gate->generation &&
+           session->block_shares >= gate->share_limit;
+}
+
 int64_t gate_worker_index(const struct gate_session *session, const uint8_t *name,
                           size_t name_size)
 {

@@ -193,17 +193,18 @@ static int gated_share(void)
                              .version = 0x20000000};
     struct gate_job jobs[4] = {{0}};
     struct log_tail tail = {slots, 2, 0, 0, 6, 5};
-    struct gate gate = {.jobs = jobs, .job_room = 4, .log = &tail};
-    uint64_t keys[4] = {0};
-    struct seen_shares seen = {keys, 4, 0, 3};
+    uint64_t keys[4 * SEEN_PARTS] = {0};
+    struct seen_shares seen;
+    seen_begin(&seen, keys, 4);
+    struct gate gate = {
+        .jobs = jobs, .job_room = 4, .log = &tail, .seen = &seen, .share_limit = 1};
     struct gate_worker worker = {.account_id = 2, .worker_id = 3, .name_size = 1, .name = "w"};
     struct gate_session session = {.tier = 3,
                                    .extranonce1_size = 4,
                                    .extranonce2_size = 8,
                                    .extranonce1 = {0x72, 0x34, 0x32, 0x08},
                                    .workers = &worker,
-                                   .worker_count = 1,
-                                   .seen = &seen};
+                                   .worker_count = 1};
     for (uint32_t number = 1; number <= 2; number++) {
         gate_add_job(&gate, number, 0x578d7506, &work);
         gate_remember(&session, number, number);

@@ -45,6 +45,7 @@ class GateStatus(IntEnum):
     BUDGET = 3  # the next line can't be paid for yet
     LOG_FULL = 4  # the segment has no room for the next share
     LIMIT = 5  # enough lines for one call, or no room for more replies: call again
+    WORKER = 6  # a good share of a worker that has to be given its number first
 
 
 class CheckedShare(NamedTuple):

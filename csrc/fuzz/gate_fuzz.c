@@ -27,7 +27,11 @@
 #define GENERATION 7
 #define CURTIME 0x6b000000u
 #define EXTRANONCE2_SIZE 2
-#define SEEN_ROOM 128
+#define PART_ROOM 4
+#define PART_FULL 3
+#define FULL_PARTS 128
+#define SEEN_ROOM (PART_ROOM * (SEEN_PARTS + 4 * FULL_PARTS))
+#define SHARE_LIMIT 5
 #define JOB_ROOM 16
 #define SEGMENT_SLOTS 16
 #define OUTPUT_MAX (1 << 16)
@@ -70,12 +74,13 @@ struct world {
     struct gate_worker workers[3];
     struct gate_job jobs[JOB_ROOM];
     struct log_tail tail;
-    uint64_t keys[SEEN_ROOM];
-    struct seen_shares seen;
     uint64_t now_us;
     uint64_t accepted, taken;
     size_t output_size, records_size;
     uint8_t output[OUTPUT_MAX], records[OUTPUT_MAX];
+    struct seen_shares seen;
+    uint64_t keys[SEEN_ROOM]; /* of its parts, one after the other */
+    size_t keys_used;
 };
 
 static void name_worker(struct gate_worker *worker, const char *name, uint32_t worker_id)
@@ -107,7 +112,11 @@ static void start_world(struct world *world, int options)
 {
     memset(world, 0, offsetof(struct world, output));
     world->now_us = 5000000;
-    world->seen = (struct seen_shares){world->keys, SEEN_ROOM, 0, 8};
+    memset(world->keys, 0, sizeof world->keys);
+    seen_begin(&world->seen, world->keys, PART_ROOM);
+    for (size_t part = 0; part < FULL_PARTS; part++) /* full of nothing: has to grow first */
+        world->seen.parts[part].count = PART_FULL;
+    world->keys_used = SEEN_PARTS * PART_ROOM;
     turn_segment(world, options);
 
     struct gate *gate = &world->gate;
@@ -119,6 +128,9 @@ static void start_world(struct world *world, int options)
     gate->junk_limit = options & OPTION_JUNK_LIMIT ? 2 : 0;
     gate->line_cost_us = options & OPTION_BUDGET ? 1000 : 0;
     gate->line_burst_us = 3500;
+    gate->seen = &world->seen;
+    gate->seen_generation = options & OPTION_OTHER_SEEN ? 1 : GENERATION;
+    gate->share_limit = SHARE_LIMIT;
 
     struct gate_session *session = &world->session;
     session->extranonce1_size = 4;
@@ -128,8 +140,6 @@ static void start_world(struct world *world, int options)
     session->payee_size = sizeof PAYEE;
     session->workers = world->workers;
     session->worker_count = 3;
-    session->seen = &world->seen;
-    session->seen_generation = options & OPTION_OTHER_SEEN ? 1 : GENERATION;
     name_worker(world->workers, "b", 9);
     name_worker(world->workers + 1, "farm.rig1", 10);
     name_worker(world->workers + 2, "u", 0);
@@ -168,6 +178,14 @@ static void check_replies(const uint8_t *line, const uint8_t *reply, const struc
     CHECK(reply == end);
 }
 
+static size_t count_seen(const struct world *world)
+{
+    size_t count = 0;
+    for (size_t part = 0; part < SEEN_PARTS; part++)
+        count += world->seen.parts[part].count;
+    return count - FULL_PARTS * PART_FULL;
+}
+
 static void check_counters(const struct world *world)
 {
     const struct gate *gate = &world->gate;
@@ -181,7 +199,7 @@ static void check_counters(const struct world *world)
     CHECK(judged == world->taken);
     CHECK(gate->verdicts[VERDICT_ACCEPTED] == world->accepted);
     CHECK(rejected == world->taken - world->accepted && rejected == session->rejected);
-    CHECK(session->shares == world->accepted && world->seen.count == world->accepted);
+    CHECK(session->shares == world->accepted);
     CHECK(session->work_low == gate->work_low && session->work_high == gate->work_high);
     CHECK(world->tail.used <= world->tail.room);
     CHECK(world->tail.next_edge_seq == world->accepted);
@@ -219,6 +237,24 @@ static int call_gate(struct world *world, const uint8_t *bytes, size_t size, int
     return status;
 }
 
+/* Another block's, a part that is full, or a session that has had its shares: mend it. */
+static void renew_seen(struct world *world)
+{
+    struct gate *gate = &world->gate;
+    struct seen_shares *seen = &world->seen;
+    CHECK(gate->seen_generation != GENERATION || gate_is_full(gate, &world->session) ||
+          seen_full_part(seen, 0, 0) < SEEN_PARTS);
+    gate->seen_generation = GENERATION;
+    if (gate_is_full(gate, &world->session))
+        gate->share_limit += SHARE_LIMIT;
+    for (size_t part = 0; (part = seen_full_part(seen, part, 0)) < SEEN_PARTS;) {
+        uint32_t room = 2 * seen->parts[part].room;
+        CHECK(world->keys_used + room <= SEEN_ROOM);
+        seen_grow(seen, part, world->keys + world->keys_used, room);
+        world->keys_used += room;
+    }
+}
+
 /* ---- The caller ----------------------------------------------------------- */
 
 /* Do what Python does about a status. Returns how many bytes it took itself; 0: more are needed. */
@@ -235,13 +271,14 @@ static size_t answer(struct world *world, int status, const uint8_t *rest, size_
         *is_over = !line_end || line_end - rest > GATE_LINE_MAX; /* the connection is closed */
         return line_end ? (size_t)(line_end - rest) + 1 : size;
     case GATE_SEEN:
-        CHECK(world->session.seen_generation != GENERATION ||
-              world->seen.count == world->seen.most);
-        world->session.seen_generation = GENERATION;
-        if (world->seen.count == world->seen.most)
-            world->seen.most *= 2;
-        CHECK(world->seen.most < SEEN_ROOM);
+        renew_seen(world);
         break;
+    case GATE_WORKER: {
+        struct gate_worker *worker = world->workers + world->session.worker_hint;
+        CHECK(line_end && world->session.worker_hint < 3 && !worker->worker_id);
+        worker->account_id = worker->worker_id = 7;
+        break;
+    }
     case GATE_BUDGET:
         CHECK(gate_line_wait(&world->gate, &world->session, world->now_us) > 0);
         CHECK(!gate_pay_line(&world->gate, &world->session, world->now_us));
@@ -288,6 +325,7 @@ static void drive(struct world *world, const uint8_t *stream, size_t size, int o
         } while (status != GATE_MORE && !is_over);
     } while (end < size && !is_over);
     turn_segment(world, options);
+    CHECK(count_seen(world) == world->accepted);
 }
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);

@@ -20,7 +20,8 @@ from hashing.native.hashes import (
     sha256d_headers,
     use,
 )
-from hashing.native.sessions import GateSession, SeenShares
+from hashing.native.seen import SeenShares
+from hashing.native.sessions import GateSession
 from hashing.native.slots import LogTail, crc32c, pack_slot, pack_slots, whole_slots
 from hashing.native.swarm import SwarmCore
 from hashing.values import (

@@ -12,6 +12,7 @@ from typing import Any
 
 from hashing._native import ffi, lib
 from hashing.native.hashes import ShareJob
+from hashing.native.seen import SeenShares
 from hashing.native.sessions import GateSession
 from hashing.native.slots import LogTail
 from hashing.values import GATE_BUFFER, NEVER, GateStatus, expect_range
@@ -95,6 +96,7 @@ class Gate:
         "_reply",
         "_result",
         "_reply_size",
+        "_seen",
         "_slabs",
         "_struct",
         "_tail",
@@ -111,9 +113,11 @@ class Gate:
         line_cost_us: int = 0,
         line_burst_us: int = 0,
         junk_limit: int = 0,
+        share_limit: int = NEVER,
     ) -> None:
         """Weights are difficulties times 2**scale_shift; a line costs line_cost_us of a budget
-        that saves up line_burst_us (no limit where it costs 0)."""
+        that saves up line_burst_us (no limit where it costs 0). `share_limit` is for one session
+        on one block."""
         expect_range("scale_shift", scale_shift, 49)
         memory = bytearray(GATE_BUFFER)
         self.buffer = memoryview(memory)
@@ -132,6 +136,8 @@ class Gate:
         self._struct.junk_limit = junk_limit
         self._struct.line_cost_us = line_cost_us
         self._struct.line_burst_us = max(line_burst_us, line_cost_us)
+        self._struct.share_limit = share_limit
+        self._seen: SeenShares | None = None
         self._tail: LogTail | None = None
         self._numbers: dict[int, tuple[int, GateWork]] = {}
         self._make_jobs(_JOB_ROOM)
@@ -153,6 +159,12 @@ class Gate:
     @generation.setter
     def generation(self, generation: int) -> None:
         self._struct.generation = generation
+
+    def use_seen(self, seen: SeenShares, generation: int) -> None:
+        """Look for duplicates there while the previous block is that one."""
+        self._seen = seen
+        self._struct.seen = seen._struct
+        self._struct.seen_generation = generation
 
     # -- jobs ------------------------------------------------------------------------------
 

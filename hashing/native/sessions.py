@@ -1,107 +1,23 @@
-"""What the gate knows of one connection, in C's memory; see csrc/sessions.c and csrc/seen.c."""
+"""What the gate knows of one connection, in C's memory; see csrc/sessions.c."""
 
 from __future__ import annotations
 
-import sys
-from array import array
 from typing import Any
 
 from hashing._native import ffi, lib
 from hashing.values import (
-    HASH_SIZE,
     MAX_WORKER_NAME,
     NEVER,
     RING_SIZE,
     VERDICTS,
-    expect_multiple,
     expect_range,
-    expect_size,
 )
-
-_KEY_SIZE = 8
-_SEEN_ROOM = 32  # at first: 256 bytes; a power of two
 
 _SESSION = ffi.typeof("struct gate_session *")
 _WORKERS = ffi.typeof("struct gate_worker[]")
-_KEYS = ffi.typeof("uint64_t[]")
-_SEEN = ffi.typeof("struct seen_shares *")
 
 #: What a slot holds when it is opened.
 _BLANK = ffi.new(_SESSION, {"is_live": 1, "wake_us": NEVER, "wake_shares": NEVER})
-
-
-class SeenShares:
-    """The shares of one extranonce1 on one block, by the first eight bytes of their hash."""
-
-    __slots__ = ("_keys", "_limit", "_struct")
-
-    def __init__(self, limit: int) -> None:
-        """At most `limit` are remembered; none is ever forgotten."""
-        self._limit = limit
-        self._keys = ffi.new(_KEYS, _SEEN_ROOM)
-        self._struct = ffi.new(_SEEN)
-        self._struct.keys = self._keys
-        self._struct.room = _SEEN_ROOM
-        self._struct.most = self._most(_SEEN_ROOM)
-
-    def holds(self, hash32: bytes) -> bool:
-        expect_size("hash32", hash32, HASH_SIZE)
-        return bool(lib.seen_holds(self._struct, hash32))
-
-    def add(self, hash32: bytes) -> bool:
-        """Remember a share; False where there is no room for one more."""
-        expect_size("hash32", hash32, HASH_SIZE)
-        if lib.seen_add(self._struct, hash32):
-            return True
-        return self.make_room() and bool(lib.seen_add(self._struct, hash32))
-
-    def __len__(self) -> int:
-        return int(self._struct.count)
-
-    def make_room(self) -> bool:
-        """Make sure that one more can be added; False at the limit."""
-        seen = self._struct
-        if seen.count < seen.most:
-            return True
-        if seen.count >= self._limit:
-            return False
-        room = 2 * seen.room
-        keys = ffi.new(_KEYS, room)
-        larger = ffi.new(_SEEN, {"keys": keys, "room": room, "most": self._most(room)})
-        lib.seen_move(larger, seen)
-        seen[0] = larger[0]
-        self._keys = keys
-        return True
-
-    def keys(self) -> bytes:
-        """The keys, eight bytes each, in no order."""
-        table = array("Q", bytes(ffi.buffer(self._keys)))
-        return _little(array("Q", filter(None, table))).tobytes()
-
-    def revive(self, keys: bytes) -> None:
-        """Remember all `keys` that another table told; this one is empty, and takes them even
-        above its limit."""
-        assert not len(self), "only an empty table can be another one"
-        count = expect_multiple("keys", keys, _KEY_SIZE)
-        room = _SEEN_ROOM
-        while room * 3 // 4 < count:
-            room *= 2
-        told = ffi.from_buffer(_KEYS, _little(array("Q", keys)))
-        self._keys = ffi.new(_KEYS, room)
-        self._struct.keys = self._keys
-        self._struct.room, self._struct.most = room, self._most(room)
-        lib.seen_move(self._struct, ffi.new(_SEEN, {"keys": told, "room": count, "count": count}))
-
-    def _most(self, room: int) -> int:
-        """Past three quarters, searches get long."""
-        return min(self._limit, room * 3 // 4)
-
-
-def _little(numbers: array[int]) -> array[int]:
-    """From the machine's byte order to little-endian, or back."""
-    if sys.byteorder == "big":
-        numbers.byteswap()
-    return numbers
 
 
 class _Number:
@@ -125,7 +41,7 @@ class _Flag(_Number):
 class GateSession:
     """What the gate knows of one connection."""
 
-    __slots__ = ("_free", "_gate", "_payee", "_seen", "_slab", "_struct", "_workers", "slot")
+    __slots__ = ("_free", "_gate", "_payee", "_slab", "_struct", "_workers", "slot")
 
     is_open = _Flag()
     is_plain = _Flag()
@@ -147,7 +63,6 @@ class GateSession:
         self._struct = slab + index
         self._struct[0] = _BLANK[0]
         self._payee = b""
-        self._seen: SeenShares | None = None
         self._workers = ffi.NULL
         self.slot = slot
 
@@ -221,6 +136,11 @@ class GateSession:
         worker = self._worker(index)
         worker.account_id, worker.worker_id = account_id, worker_id
 
+    @property
+    def latest_worker(self) -> int:
+        """The index of the worker whose line was looked at last."""
+        return int(self._struct.worker_hint)
+
     def worker_ids(self, index: int) -> tuple[int, int]:
         """account_id and worker_id; 0 where it has no number yet."""
         worker = self._worker(index)
@@ -272,12 +192,6 @@ class GateSession:
 
     # -- shares ----------------------------------------------------------------------------
 
-    def use_seen(self, table: SeenShares | None, generation: int) -> None:
-        """Look for duplicates in this table while the previous block is that one."""
-        self._seen = table
-        self._struct.seen = table._struct if table is not None else ffi.NULL
-        self._struct.seen_generation = generation
-
     @property
     def work(self) -> int:
         """The weights of its accepted shares."""
@@ -285,13 +199,12 @@ class GateSession:
 
     def count_share(self, weight: int, best: int, now_us: int) -> None:
         """Count a share that was accepted outside the gate; it ends a run of junk."""
-        session = self._struct
-        total = self.work + weight
-        session.work_high, session.work_low = total >> 64, total & NEVER
-        session.shares += 1
-        session.best = max(session.best, best)
-        session.last_share_us = now_us
-        session.junk_run = 0
+        lib.gate_count_share(self._gate, self._struct, weight, best, now_us)
+
+    @property
+    def is_full(self) -> bool:
+        """It has had as many shares on the present block as one session may."""
+        return bool(lib.gate_is_full(self._gate, self._struct))
 
     # -- the line budget -------------------------------------------------------------------
 

@@ -27,43 +27,36 @@ from hashing.values import (
 
 
 class SeenShares:
-    """The shares of one extranonce1 on one block, by the first eight bytes of their hash."""
+    """The shares of one block, by the first eight bytes of their hash; none is ever forgotten."""
 
-    __slots__ = ("_keys", "_limit")
+    __slots__ = ("_keys",)
 
-    def __init__(self, limit: int) -> None:
-        """At most `limit` are remembered; none is ever forgotten."""
-        self._limit = limit
+    def __init__(self) -> None:
         self._keys: set[int] = set()
 
     def holds(self, hash32: bytes) -> bool:
         return _key(hash32) in self._keys
 
-    def add(self, hash32: bytes) -> bool:
-        """Remember a share; False where there is no room for one more."""
-        key = _key(hash32)
-        if key not in self._keys and not self.make_room():
-            return False
-        self._keys.add(key)
-        return True
+    def add(self, hash32: bytes) -> None:
+        """Remember a share."""
+        self._keys.add(_key(hash32))
 
     def __len__(self) -> int:
         return len(self._keys)
 
-    def make_room(self) -> bool:
-        """Make sure that one more can be added; False at the limit."""
-        return len(self._keys) < self._limit
+    def make_room(self) -> None:
+        """A set makes its own."""
 
-    def keys(self) -> bytes:
-        """The keys, eight bytes each, in no order."""
-        return b"".join(key.to_bytes(8, "little") for key in self._keys)
+    def keys(self) -> Iterator[bytes]:
+        """All keys, eight bytes each, in pieces and in no order."""
+        yield b"".join(key.to_bytes(8, "little") for key in self._keys)
 
     def revive(self, keys: bytes) -> None:
-        """Remember all `keys` that another table told; this one is empty, and takes them even
-        above its limit."""
-        assert not self._keys, "only an empty table can be another one"
+        """Remember all `keys` that another table told."""
         count = expect_multiple("keys", keys, 8)
-        self._keys = {int.from_bytes(keys[8 * at : 8 * at + 8], "little") for at in range(count)}
+        self._keys.update(
+            int.from_bytes(keys[8 * at : 8 * at + 8], "little") or 1 for at in range(count)
+        )
 
 
 def _key(hash32: bytes) -> int:
@@ -121,15 +114,18 @@ class Gate:
         line_cost_us: int = 0,
         line_burst_us: int = 0,
         junk_limit: int = 0,
+        share_limit: int = NEVER,
     ) -> None:
         """Weights are difficulties times 2**scale_shift; a line costs line_cost_us of a budget
-        that saves up line_burst_us (no limit where it costs 0)."""
+        that saves up line_burst_us (no limit where it costs 0). `share_limit` is for one session
+        on one block."""
         expect_range("scale_shift", scale_shift, 49)
         self.buffer = memoryview(bytearray(GATE_BUFFER))
         self.generation = 0
         self.consumed = self.lines = self.accepted = 0
         self._line_cost_us = line_cost_us
         self._line_burst_us = max(line_burst_us, line_cost_us)
+        self._share_limit = share_limit
         self._jobs: dict[int, tuple[int, GateWork]] = {}
         self._sessions: list[GateSession | None] = []
         self._free: list[int] = []
@@ -138,6 +134,9 @@ class Gate:
 
     def attach(self, tail: LogTail | None) -> None:
         """Here every share is Python's, and Python writes it to the log."""
+
+    def use_seen(self, seen: SeenShares, generation: int) -> None:
+        """Here duplicates are Python's."""
 
     def add_job(self, number: int, ntime: int, work: GateWork) -> None:
         """Shares may name this job from now on."""
@@ -233,6 +232,8 @@ class GateSession:
     """What the gate knows of one connection."""
 
     __slots__ = (
+        "_block_generation",
+        "_block_shares",
         "_gate",
         "_paid_until_us",
         "_ring",
@@ -258,6 +259,7 @@ class GateSession:
     def __init__(self, gate: Gate, slot: int) -> None:
         self._gate = gate
         self._paid_until_us = 0
+        self._block_generation = self._block_shares = 0
         self._ring: dict[int, int] = {}
         self._workers: list[_Worker] = []
         self.slot = slot
@@ -301,6 +303,11 @@ class GateSession:
         worker = self._workers[index]
         worker.account_id, worker.worker_id = account_id, worker_id
 
+    @property
+    def latest_worker(self) -> int:
+        """Here no line is looked at."""
+        return 0
+
     def worker_ids(self, index: int) -> tuple[int, int]:
         """account_id and worker_id; 0 where it has no number yet."""
         worker = self._workers[index]
@@ -343,16 +350,24 @@ class GateSession:
 
     # -- shares ----------------------------------------------------------------------------
 
-    def use_seen(self, table: SeenShares | None, generation: int) -> None:
-        """Here duplicates are Python's."""
-
     def count_share(self, weight: int, best: int, now_us: int) -> None:
         """Count a share that was accepted outside the gate; it ends a run of junk."""
+        if self._block_generation != self._gate.generation:
+            self._block_generation, self._block_shares = self._gate.generation, 0
+        self._block_shares += 1
         self.shares += 1
         self.work += weight
         self.best = max(self.best, best)
         self.last_share_us = now_us
         self.junk_run = 0
+
+    @property
+    def is_full(self) -> bool:
+        """It has had as many shares on the present block as one session may."""
+        return (
+            self._block_generation == self._gate.generation
+            and self._block_shares >= self._gate._share_limit
+        )
 
     # -- the line budget -------------------------------------------------------------------
 

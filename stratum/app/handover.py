@@ -35,7 +35,7 @@ import cbor2
 from stratum.errors import ProtocolError
 
 #: Raised with every change that an older or newer process could not read.
-VERSION = 1
+VERSION = 2
 
 #: SCM_MAX_FD: what the kernel takes in one message (unix(7)).
 MAX_DESCRIPTORS = 253

@@ -78,8 +78,8 @@ class House:
         yield _encode({"pool": save_pool(pool), "site": save_site(site)})
         # The log has these shares too; ten thousand rigs' would take a minute to hash again.
         piece, size = [], 0
-        for prevhash, extranonce1, keys in site.duplicates.told(pool.live_prevhashes):
-            piece.append([prevhash, extranonce1, keys])
+        for prevhash, keys in site.duplicates.told(pool.live_prevhashes):
+            piece.append([prevhash, keys])
             size += len(keys)
             if size >= _PIECE:
                 yield _encode({"seen": piece})
@@ -123,8 +123,8 @@ class House:
         if "pool" in state:
             resume_pool(self.site.pool, state["pool"])
             resume_site(self.site, state["site"])
-        for prevhash, extranonce1, keys in state.get("seen", []):
-            self.site.duplicates.revive(prevhash, extranonce1, keys)
+        for prevhash, keys in state.get("seen", []):
+            self.site.duplicates.revive(prevhash, keys)
 
 
 def _encode(state: dict[str, Any]) -> bytes:

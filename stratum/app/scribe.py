@@ -135,6 +135,13 @@ class Scribe:
         self._refused.clear()
         return ids
 
+    def keep_worker(self, account: str, script_pubkey: bytes, name: str) -> tuple[int, int] | None:
+        """The numbers of a worker's account and of itself; None where a new one can't be kept."""
+        try:
+            return self._accounts.ids(account, script_pubkey, _worker(name))
+        except (StorageFull, LogFailed):
+            return None
+
     def keep_refused(self, refused: RefusedShares) -> None:
         """Write down how many shares of a worker were refused, by cause.
 

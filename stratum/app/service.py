@@ -140,6 +140,7 @@ class PoolService:
             ),
             gatekeeper=Gatekeeper(config.limits),
             record=self._scribe.keep_share,
+            identify=self._scribe.keep_worker,
             refused=self._scribe.keep_refused,
             make_room=lambda: self._log.make_room(),
             found=self._on_block,
@@ -349,7 +350,7 @@ class PoolService:
     def _tick(self, now: float) -> None:
         if self._pool.current is not None:
             self._scribe.keep_again(self._pool.current.work)
-        self._room.check(len(self.server.sessions))
+        self._room.check(self.server.connected)
         self.view.sample(now)
         self._refresh_if_due(now)
         self._drought.look(now)

@@ -50,6 +50,10 @@ class DifficultyControl:
         self._seen_work = work
         return self.runs and self._vardiff.wish(now) is not None
 
+    def patience(self, now: float) -> float:
+        """Seconds until the next look is worth it."""
+        return self._vardiff.patience(now)
+
     def adjust(self, now: float) -> None:
         """Grant vardiff's wish: a job is about to leave, the only moment it may be told."""
         wish = self._vardiff.wish(now) if self.runs else None

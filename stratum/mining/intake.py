@@ -155,19 +155,22 @@ class Intake:
                 case GateStatus.SEEN:
                     if not self._renew_seen():
                         return True
+                case GateStatus.WORKER:
+                    if not self._site.number_worker(self._rig, state.latest_worker):
+                        return True
                 case GateStatus.LOG_FULL:
                     if not self._site.make_room():
                         return True
 
     def _renew_seen(self) -> bool:
-        """The duplicate table of the present block, with room; False where there can be none."""
-        pool, rig = self._site.pool, self._rig
-        if pool.prevhash is None or rig.extranonce1 is None:
+        """Show the gate the shares of the present block, with room for more; False where this
+        rig has had all that it may have of them. Once for each block, and as the table grows."""
+        pool = self._site.pool
+        if pool.prevhash is None or self._state.is_full:
             return False
-        table = self._site.duplicates.table(pool.prevhash, rig.extranonce1)
-        if not table.make_room():
-            return False
-        rig.state.use_seen(table, pool.generation)
+        seen = self._site.duplicates.of(pool.prevhash)
+        seen.make_room()
+        self._gate.use_seen(seen, pool.generation)
         return True
 
     # -- lines -----------------------------------------------------------------------------

@@ -5,7 +5,7 @@ an unknown worker, an ntime too early), if its hash is a block then the block is
 the rejection is said. What can be hashed is hashed; the line budget has been paid by then.
 
 The gate in C judges plain shares by the same rules, and leaves the rest to this: what it is not
-sure of, blocks, and a worker's first share. What differs between the two is a bug.
+sure of, and blocks. What differs between the two is a bug.
 """
 
 from __future__ import annotations
@@ -77,11 +77,10 @@ def _judge(site: Site, rig: Rig, submit: Submit, worker: int | None, now_us: int
     )
 
     # A block leaves before anything is said about the share.
-    seen = site.duplicates.table(attempt.work.template.prevhash, rig.extranonce1)
+    seen = site.duplicates.of(attempt.work.template.prevhash)
     is_known = seen.holds(checked.hash)
-    has_room = True
     if checked.meets_network_target and not is_known:
-        has_room = seen.add(checked.hash)
+        seen.add(checked.hash)
         site.found(_block(site, rig, attempt, checked, extranonce, submit.worker_name))
 
     if attempt.refused or attempt.weight is None:
@@ -92,7 +91,7 @@ def _judge(site: Site, rig: Rig, submit: Submit, worker: int | None, now_us: int
         return Judgement(Verdict.DUPLICATE)
     if not checked.meets_share_target:
         return Judgement(Verdict.LOW_DIFFICULTY)
-    if not has_room or not seen.make_room():
+    if rig.state.is_full:
         return Judgement(Verdict.LIMITED, "too many shares on one block")
 
     # Recorded before it is remembered: what found no room in the log may be submitted again.

@@ -47,9 +47,8 @@ AUTHORIZE_DEADLINE = 60.0
 #: TCP keepalive finds a dead one in 90 s: a shorter limit would only make slow rigs reconnect.
 IDLE_LIMIT = 7200.0
 
-#: Vardiff looks at a rig this often, and earlier when so many shares have come since: eight are
-#: what its RISE believes. A look costs what ten shares cost the gate.
-LOOK_INTERVAL = 5.0
+#: Vardiff looks at a rig when its patience is at an end, and earlier when so many shares have come
+#: since: eight are what its RISE believes.
 LOOK_SHARES = 8
 
 _NEVER = 2**63 - 1
@@ -304,7 +303,7 @@ class Session:
         """Have the gate call for the next look, or for the next deadline."""
         state, runs = self.rig.state, self.difficulty.runs
         looks = runs and not self._lacks_job
-        wake = now + LOOK_INTERVAL if looks else self.last_line + IDLE_LIMIT
+        wake = now + self.difficulty.patience(now) if looks else self.last_line + IDLE_LIMIT
         if self.intake.has_unfinished:
             wake = min(wake, self.intake.unfinished_since + LINE_DEADLINE)
         if not self._is_ready:

@@ -16,7 +16,7 @@ import hashing
 from stratum.bitcoin.networks import Network
 from stratum.events import BlockFound, Emit
 from stratum.mining.departed import Departed
-from stratum.mining.duplicates import Duplicates
+from stratum.mining.duplicates import MAX_SHARES, Duplicates
 from stratum.mining.extranonce import Extranonces
 from stratum.mining.limits import MAX_JUNK_RUN, Gatekeeper, line_cost
 from stratum.mining.names import PayeeRule
@@ -72,6 +72,7 @@ def make_gate(network: Network, limits: LimitSettings) -> hashing.Gate:
         line_cost_us=cost,
         line_burst_us=burst,
         junk_limit=MAX_JUNK_RUN if limits.ban_score else 0,
+        share_limit=MAX_SHARES,
     )
 
 
@@ -87,6 +88,7 @@ class Site:
     extranonces: Extranonces
     gatekeeper: Gatekeeper
     record: Callable[[AcceptedShare], tuple[int, int] | None]  # its worker's ids; None: no room
+    identify: Callable[[str, bytes, str], tuple[int, int] | None]  # the same of a worker alone
     refused: Callable[[RefusedShares], None]
     make_room: Callable[[], bool]  # the log's segment is full: whether there is another
     found: Callable[[BlockFound], None]
@@ -112,6 +114,15 @@ class Site:
         """Count a share that Python accepted; the gate counts its own."""
         self.gate.count(NUMBER[Verdict.ACCEPTED])
         self.gate.credit(weight)
+
+    def number_worker(self, rig: Rig, worker: int) -> bool:
+        """Give a worker its number: a share of it is about to be accepted by the gate."""
+        assert rig.payee is not None
+        name, payee = rig.workers[worker]
+        ids = self.identify(payee.account, rig.payee.script_pubkey, name)
+        if ids is not None:
+            rig.state.number_worker(worker, *ids)
+        return ids is not None
 
     def refuse(self, rig: Rig, worker: int | None, verdict: Verdict) -> None:
         """Count a refused share, for the worker with this index where there is one."""

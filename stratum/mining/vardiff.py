@@ -37,6 +37,13 @@ MAX_RAISE = 16.0
 RISE = 5.0
 FALL = 3.5
 
+#: Seconds between two looks. What costs in a look is not the arithmetic but to fetch a rig that
+#: nobody has touched for a while, so it is left alone while there is little to see. Looked at every
+#: five seconds, a rig is as fast within three minutes of a halved rate, and changed by mistake half
+#: as often again (800 seeds).
+SOONEST_LOOK = 5.0
+LATEST_LOOK = 15.0
+
 #: Closer to the target than this no trim is worth a message: half a step of the grid is 6 %.
 GOOD_ENOUGH = 1.1
 
@@ -87,8 +94,14 @@ class Vardiff:
         self._fall += shares
         self._rise += shares
 
+    def patience(self, now: float) -> float:
+        """Seconds after which it should be asked again: half of those in which a rig that finds
+        no more would pass FALL."""
+        shares_short = 2 * (FALL + self._fall * _LN2) - _due(self._fall_since, now)
+        return min(max(shares_short * SHARE_INTERVAL / 2, SOONEST_LOOK), LATEST_LOOK)
+
     def wish(self, now: float) -> int | None:
-        """The weight it should be, None while the present one will do. Call it every few s."""
+        """The weight it should be, None while the present one will do. See `patience`."""
         ratio = self._step(now) or self._trim(now)
         if ratio is None:
             return None

@@ -150,9 +150,13 @@ class Connection(asyncio.BufferedProtocol):
             self.abort(f"read nothing for {WRITE_STALL:.0f} s")
 
     def on_time(self) -> None:
-        """A deadline of the session."""
-        if self.session is not None:
-            self._run(self.session.on_time)
+        """A deadline of the session, or vardiff's next look: it has nothing to say at either."""
+        if self.session is None or self.transport.is_closing():
+            return
+        try:
+            self.session.on_time(self._server.clock())
+        except Exception as exc:
+            self._fail(exc)
 
     def give(self, job: Job, clean_jobs: bool) -> None:
         """Send a job; a rig that can't take it must not keep the others waiting."""

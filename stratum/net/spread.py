@@ -29,7 +29,6 @@ class Spread:
     ) -> None:
         self._job = job
         self._clean = clean_jobs
-        self._lines: dict[bytes, bytes] = {}  # by the coinbase's payee
         if site.pool.offers_everyone(job.work):
             others = set(site.gate.push_job(job.number, job.work.weight_limit))
         else:
@@ -61,14 +60,18 @@ class Spread:
         return PAUSE if self._at < len(plain) + len(others) else 0.0
 
     def _pieces(self, connections: Iterable[Connection]) -> Iterator[tuple[Connection, bytes]]:
-        """Each with its line; those with one payee share it."""
-        lines, job, clean = self._lines, self._job, self._clean
+        """Each with its line; neighbours with one payee share it.
+
+        Where each has its own, a line lives for one write, and the next is made in its place:
+        ten thousand that are kept are ten thousand that the cache has not."""
+        job, clean = self._job, self._clean
+        line = paid = b""
         for connection in connections:
             session = connection.session
             payee = session.rig.payee if session is not None else None
             if payee is None:
                 continue
-            line = lines.get(payee.coinbase_hex)
-            if line is None:
-                line = lines[payee.coinbase_hex] = job.notify(payee, clean)
+            if payee.coinbase_hex != paid:
+                paid = payee.coinbase_hex
+                line = job.notify(payee, clean)
             yield connection, line

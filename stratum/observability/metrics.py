@@ -20,7 +20,6 @@ from prometheus_client import (
     GCCollector,
     Histogram,
     PlatformCollector,
-    ProcessCollector,
 )
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -28,6 +27,7 @@ from prometheus_client.registry import Collector
 
 from stratum.events import BlockFate, BlockFateChanged, BlockFound, Event
 from stratum.mining.verdicts import Verdict
+from stratum.observability.process import ProcessFigures
 
 _Family = TypeVar("_Family", CounterMetricFamily, GaugeMetricFamily)
 
@@ -81,7 +81,7 @@ class Metrics:
             registry=registry,
         )
         # process_* and python_* keep the names that every dashboard knows.
-        ProcessCollector(registry=registry)
+        registry.register(ProcessFigures())
         PlatformCollector(registry=registry)
         GCCollector(registry=registry)
         self.registry = registry

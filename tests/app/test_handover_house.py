@@ -101,7 +101,7 @@ async def test_where_most_rigs_are_not_understood_the_old_process_keeps_them(
         b"\xff",
         cbor2.dumps({"pool": POOL}),
         cbor2.dumps({"pool": 7, "site": SITE}),
-        cbor2.dumps({"seen": [[b"", b""]]}),
+        cbor2.dumps({"seen": [[b"", b"1234567"]]}),
         cbor2.dumps([]),
     ],
 )

@@ -106,21 +106,33 @@ class Table:
         self.tail = core.LogTail(self.segment, 0, FIRST_INDEX, EDGE_SEQ, EDGE_ID)
         self.gate.attach(self.tail)
         self.gate.generation = 1
-        self.seen = core.SeenShares(1 << 20)
+        self.seen = core.SeenShares()
+        self.gate.use_seen(self.seen, 1)
         self.session = self.gate.open_session()
         self.session.identify(EXTRANONCE1, self.extranonce2_size, self.tier)
         self.session.masks = self.masks
         self.session.payee = PAYEE
-        self.session.use_seen(self.seen, 1)
         self.workers: dict[str, tuple[int, int]] = {}
+        self.ids: list[tuple[int, int]] = []  # of workers, by index
         self.jobs: dict[int, tuple[int, Work, int]] = {}  # number → ntime, work, weight
         self.known: set[bytes] = set()
         self.records = self.junk = 0
         self.verdicts = [0] * VERDICTS
 
     def add_worker(self, name: str, account_id: int, worker_id: int) -> None:
-        self.session.number_worker(self.session.add_worker(name), account_id, worker_id)
+        self.session.number_worker(self.add_stranger(name, account_id, worker_id), *self.ids[-1])
+
+    def add_stranger(self, name: str, account_id: int, worker_id: int) -> int:
+        """A worker that gets its number with its first good share; its index."""
+        self.ids.append((account_id, worker_id))
         self.workers[name] = account_id, worker_id
+        return int(self.session.add_worker(name))
+
+    def number_stranger(self) -> None:
+        """What GateStatus.WORKER asks for."""
+        index = self.session.latest_worker
+        assert self.session.worker_ids(index) == (0, 0)
+        self.session.number_worker(index, *self.ids[index])
 
     def add_job(self, number: int, ntime: int, work: Work, weight: int) -> None:
         self.gate.add_job(number, ntime, work.gate_work(self.core))
@@ -151,9 +163,9 @@ class Table:
             submit = read_submit(request.params, self.extranonce2_size)
         except Refusal:
             return None
-        ids = self.workers.get(submit.worker_name, (0, 0))
+        ids = self.workers.get(submit.worker_name)
         job = self.jobs.get(int(submit.job_id, 16) if JOB_ID.fullmatch(submit.job_id) else -1)
-        if not ids[1] or job is None or job[1].job_index < 0:
+        if ids is None or job is None or job[1].job_index < 0:
             return None
         first, work, weight = job
         place: Any = SimpleNamespace(version=work.version, version_mask=work.version_mask)

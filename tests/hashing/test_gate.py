@@ -22,7 +22,6 @@ from tests.hashing.gate_table import (
     EXTRANONCE1,
     NOW_US,
     SEGMENT,
-    WORDS,
     Table,
     Work,
 )
@@ -44,7 +43,7 @@ def make_table(core: ModuleType, **options: Any) -> Table:
     table = Table(core, **options)
     table.add_worker("bc1qfarm.rig1", 11, 22)
     table.add_worker("b", 1, 2**32 - 1)
-    table.session.add_worker("unnumbered")
+    table.add_stranger("stranger", 33, 44)
     table.add_job(JOB, CURTIME, Work(), 2)  # every second hash
     table.add_job(STALE_JOB, CURTIME - 300, Work(generation=0), 2)
     table.add_job(HARD_JOB, CURTIME + 1, Work(max_ntime=CURTIME + 50), NEVER_MET)
@@ -87,7 +86,7 @@ def submits(draw: st.DrawFn, odd: bool = False) -> bytes:
     names = st.sampled_from(['"bc1qfarm.rig1"', '"b"'])
     jobs = st.sampled_from([JOB, JOB, STALE_JOB, HARD_JOB, EASY_JOB])
     values = [
-        pick(names, st.sampled_from(['"unnumbered"', '"x"', '""', '"\\u0062"', '"b', "1"])),
+        pick(names, st.sampled_from(['"stranger"', '"x"', '""', '"\\u0062"', '"b', "1"])),
         pick(
             jobs.map(lambda number: f'"{number:08x}"'),
             odd_values | st.sampled_from([f'"{UNKEPT_JOB:08x}"', '"00A1B200"', '"00000000"']),
@@ -151,6 +150,11 @@ def check_line(table: Table, line: bytes, now_us: int = NOW_US) -> Verdict | Non
         assert table.tail.used == before
         return None
     verdict, reply, record = expected
+    if status is GateStatus.WORKER:
+        assert (consumed, replies, verdict) == (0, b"", Verdict.ACCEPTED)
+        assert (table.tail.used, table.gate.lines) == (before, 0)
+        table.number_stranger()
+        status, consumed, replies = table.take(line + b"\n", now_us)
     assert (status, consumed, replies) == (GateStatus.MORE, len(line) + 1, reply)
     assert table.gate.lines == 1
     is_accepted = verdict is Verdict.ACCEPTED
@@ -178,7 +182,6 @@ def check_counters(table: Table) -> None:
         0,
         *gate.verdicts[1:],
     ]
-    assert rejects[2] == [0] * len(WORDS)
     assert native.whole_slots(table.segment, 77) == len(records)
     assert session.junk_run == table.junk
 
@@ -228,10 +231,12 @@ def test_any_segmentation_gives_the_same_replies(
         replies, at = [], 0
         for end in places:
             status = GateStatus.LINE
-            while status is GateStatus.LINE:
+            while status in (GateStatus.LINE, GateStatus.WORKER):
                 status, consumed, reply = table.take(data[at:end])
                 replies.append(reply)
                 at += consumed
+                if status is GateStatus.WORKER:
+                    table.number_stranger()
                 if status is GateStatus.LINE:
                     at = data.index(b"\n", at) + 1
                     replies.append(b"?")
@@ -266,7 +271,10 @@ def test_each_verdict_comes_out(core: ModuleType) -> None:
         (submit(UNKEPT_JOB, ntime=CURTIME), None),
         (submit(job=99), None),
         (submit(name="nobody"), None),
-        (submit(name="unnumbered"), None),
+        (submit(STALE_JOB, name="stranger", ntime=CURTIME), Verdict.STALE),
+        (submit(name="stranger"), Verdict.DUPLICATE),
+        (submit(name="stranger", nonce=1), Verdict.ACCEPTED),
+        (submit(name="stranger", nonce=2), Verdict.ACCEPTED),
         (submit(ntime=CURTIME + 7201), None),
         (submit(bits=1), None),
     ]:
@@ -413,10 +421,10 @@ def test_a_hash_is_weighed_as_against_the_target_of_its_weight(
     table.gate = core.Gate(scale_shift=shift)
     table.gate.attach(table.tail)
     table.gate.generation = 1
+    table.gate.use_seen(core.SeenShares(), 1)
     session = table.session = table.gate.open_session()
     session.identify(EXTRANONCE1, 8, 0)
     session.number_worker(session.add_worker("b"), 1, 1)
-    session.use_seen(core.SeenShares(8), 1)
     work, scale = Work(), DifficultyScale(shift)
     extranonce = EXTRANONCE1 + bytes.fromhex("0011223344556677")
     job = work.share_job(core)
@@ -431,6 +439,18 @@ def test_a_hash_is_weighed_as_against_the_target_of_its_weight(
     assert table.gate.accepted == (number <= scale.target(weight))
 
 
+def test_a_good_share_of_a_worker_without_a_number_stops_the_gate(core: ModuleType) -> None:
+    table = make_table(core)
+    lines = [submit(nonce=1) + b"\n", submit(name="stranger") + b"\n"]
+    status, consumed, replies = table.take(b"".join(lines))
+    assert (status, consumed, replies.count(b"\n")) == (GateStatus.WORKER, len(lines[0]), 1)
+    assert table.session.latest_worker == 2
+    assert table.take(lines[1]) == (GateStatus.WORKER, 0, b"")
+    table.number_stranger()
+    assert table.take(lines[1])[0] is GateStatus.MORE
+    assert table.record(1)[32:40] == (33).to_bytes(4, "little") + (44).to_bytes(4, "little")
+
+
 def test_a_block_is_the_callers_and_nothing_of_it_is_counted(core: ModuleType) -> None:
     table = make_table(core)
     table.add_job(5, CURTIME, Work(network_target=2**256 - 1), 1)
@@ -441,22 +461,55 @@ def test_a_block_is_the_callers_and_nothing_of_it_is_counted(core: ModuleType) -
     check_counters(table)
 
 
-def test_a_table_of_another_block_or_without_room_stops_the_gate(core: ModuleType) -> None:
+def test_shares_seen_on_another_block_stop_the_gate(core: ModuleType) -> None:
     table = make_table(core)
     line = submit() + b"\n"
-    for other, generation in [(None, 1), (table.seen, 2), (core.SeenShares(0), 1)]:
-        table.session.use_seen(other, generation)
-        assert table.take(line) == (GateStatus.SEEN, 0, b"")
-    small = core.SeenShares(30)
-    table.session.use_seen(small, 1)
-    lines = [submit(nonce=nonce) + b"\n" for nonce in range(31)]
-    status, consumed, _ = table.take(b"".join(lines))
-    assert (status, table.gate.lines) == (GateStatus.SEEN, 24)
-    assert small.make_room()
-    status, more, _ = table.take(b"".join(lines)[consumed:])
-    assert (status, table.gate.lines) == (GateStatus.SEEN, 6)
-    assert not small.make_room()
-    assert table.session.shares == table.tail.used == 30
+    table.gate.use_seen(table.seen, 2)
+    assert table.take(line) == (GateStatus.SEEN, 0, b"")
+    table.gate.use_seen(table.seen, 1)
+    assert table.take(line)[0] is GateStatus.MORE
+    without = core.Gate(scale_shift=32)
+    without.generation = 1
+    table.gate = without
+    table.session = without.open_session()
+    table.session.identify(EXTRANONCE1, 8, 0)
+    table.add_worker("b", 1, 1)
+    table.add_job(EASY_JOB, CURTIME - 9000, Work(), 1)
+    assert table.take(submit() + b"\n")[0] is GateStatus.SEEN
+
+
+def test_shares_without_room_stop_the_gate_until_they_have_some(core: ModuleType) -> None:
+    table = make_table(core)
+    lines = [submit(nonce=nonce) + b"\n" for nonce in range(20_000)]
+    taken = stops = 0
+    while taken < len(lines):
+        status, _, replies = table.take(b"".join(lines[taken : taken + 64]))
+        assert replies.count(b'"result":true') == table.gate.lines
+        taken += table.gate.lines
+        if status is GateStatus.SEEN:
+            assert table.take(lines[taken]) == (GateStatus.SEEN, 0, b"")
+            table.seen.make_room()
+            stops += 1
+        elif status is GateStatus.LOG_FULL:
+            table.tail.turn(bytearray(len(table.segment)), table.tail.next_index)
+    assert table.session.shares == len(table.seen) == 20_000
+    assert 0 < stops < 5_000
+    assert b'"Duplicate share"' in table.take(lines[0])[2]
+
+
+def test_beyond_its_limit_on_a_block_a_sessions_shares_are_the_callers(core: ModuleType) -> None:
+    table = make_table(core, limits={"share_limit": 3})
+    lines = [submit(nonce=nonce) + b"\n" for nonce in range(4)]
+    for line in lines[:3]:
+        assert not table.session.is_full
+        assert table.take(line)[0] is GateStatus.MORE
+    assert table.session.is_full
+    assert table.take(lines[3]) == (GateStatus.SEEN, 0, b"")
+    assert b'"Duplicate share"' in table.take(lines[0])[2]
+    table.gate.generation = 2
+    assert not table.session.is_full
+    table.session.count_share(1, 1, 0)
+    assert not table.session.is_full
 
 
 def test_a_full_segment_stops_the_gate_with_nothing_counted(core: ModuleType) -> None:
@@ -515,8 +568,6 @@ def test_lines_are_paid_for_where_they_are_taken(core: ModuleType) -> None:
 
 def test_one_call_takes_so_many_lines_and_no_more(core: ModuleType) -> None:
     table = make_table(core)
-    for number in range(200):
-        table.seen.add(number.to_bytes(32, "little"))  # grown: it has room for all of them
     lines = [submit(nonce=nonce) + b"\n" for nonce in range(130)]
     data, taken = b"".join(lines), []
     for expected in (GateStatus.LIMIT, GateStatus.LIMIT, GateStatus.MORE):
@@ -571,7 +622,7 @@ def test_hundreds_of_jobs_are_found(core: ModuleType) -> None:
     table.gate.keep_jobs(set(numbers[10:]))
     for number in numbers:
         table.session.remember(number, 1)
-        assert table.seen.make_room()
+        table.seen.make_room()
         status, _, _ = table.take(submit(number, number, ntime=CURTIME) + b"\n")
         assert status is (GateStatus.MORE if number in numbers[10:] else GateStatus.LINE)
 

@@ -9,10 +9,11 @@ import pytest
 
 import hashing
 from stratum.bitcoin.coinbase import OpenCoinbase, payee_of
-from stratum.bitcoin.networks import MAIN
+from stratum.bitcoin.networks import MAIN, Network
 from stratum.mining.jobs import Work
 from stratum.mining.judge import merged_version
 from stratum.mining.rig import RING_SIZE
+from stratum.mining.settings import LimitSettings
 from stratum.mining.verdicts import Verdict
 from stratum.units import best_of
 from tests.mining.rig import MASK, Share, with_name
@@ -109,6 +110,25 @@ def test_resumed_jobs_are_not_for_another_payee(world: World) -> None:
 
     assert back.extranonce1 == rig.extranonce1
     assert back.verdict(with_name(share, BOB + ".rig")) == 21
+
+
+def test_beyond_its_limit_on_a_block_a_rigs_shares_are_refused_and_its_blocks_are_not() -> None:
+    def gate(network: Network, limits: LimitSettings) -> hashing.Gate:
+        return hashing.Gate(scale_shift=network.scale.shift, share_limit=2)
+
+    world = World(gate=gate)
+    world.new_block()
+    rig, other = world.ready(), world.ready(BOB + ".rig")
+    shares = [rig.mine() for _ in range(3)]
+    assert [rig.verdict(share) for share in shares] == [0, 0, 20]
+    assert rig.verdict(shares[0]) == 22, "what was seen is known for certain"
+    assert rig.verdict(rig.mine_block()) == 20
+    assert len(world.found) == 1
+    assert other.verdict(other.mine()) == 0
+    assert world.site.verdicts[Verdict.LIMITED] == 2
+
+    world.new_block()
+    assert rig.verdict(rig.mine()) == 0
 
 
 def test_duplicates_outlive_a_new_block_and_a_new_template(world: World) -> None:

@@ -10,8 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stratum.mining.session import LOOK_INTERVAL, LOOK_SHARES
-from stratum.mining.vardiff import MAX_RAISE, SHARE_INTERVAL, Vardiff, on_grid
+from stratum.mining.session import LOOK_SHARES
+from stratum.mining.vardiff import (
+    LATEST_LOOK,
+    MAX_RAISE,
+    SHARE_INTERVAL,
+    SOONEST_LOOK,
+    Vardiff,
+    on_grid,
+)
 from stratum.units import DifficultyScale
 
 #: So many shares at once must be enough for the first adjustment (wire.md §3.2).
@@ -74,12 +81,12 @@ class Mine:
         self.now = end
         if self.now < self._look_at and self.shares < self._look_shares:
             return
-        self._look_at = self.now + LOOK_INTERVAL
         self._look_shares = self.shares + LOOK_SHARES
         wish = self.vardiff.wish(self.now)
         if wish is not None:
             self.vardiff.changed(wish, self.now)
             self.changes += 1
+        self._look_at = self.now + self.vardiff.patience(self.now)
 
 
 # -- convergence ---------------------------------------------------------------------------
@@ -153,6 +160,19 @@ def test_steady_rig_is_not_bothered_all_the_time() -> None:
 
 def _time_to_settle(mine: Mine) -> float:
     return mine.run_until(lambda: mine.is_within(COARSE))
+
+
+# -- when to look --------------------------------------------------------------------------
+
+
+def test_a_rig_that_may_have_slowed_down_is_looked_at_more_often() -> None:
+    vardiff = Vardiff(MAIN, START, 1, MAX, 0.0)
+    vardiff.work(START)
+    waits = [vardiff.patience(float(now)) for now in range(60)]
+    assert waits == sorted(waits, reverse=True)
+    assert (waits[0], waits[-1]) == (LATEST_LOOK, SOONEST_LOOK)
+    vardiff.work(6 * START)
+    assert vardiff.patience(40.0) == LATEST_LOOK
 
 
 # -- single decisions ----------------------------------------------------------------------

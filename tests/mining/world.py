@@ -163,6 +163,7 @@ class World:
             extranonces=Extranonces(b"secret", 0x10000000),
             gatekeeper=Gatekeeper(limits),
             record=self._record,
+            identify=self._identify,
             refused=self.refused.append,
             make_room=lambda: False,
             found=self.found.append,
@@ -272,18 +273,17 @@ class World:
 
     def _record(self, share: AcceptedShare) -> tuple[int, int] | None:
         """As the scribe does it, in the order of the log."""
-        if not self.has_room:
+        ids = self._identify(share.account, share.script_pubkey, share.worker_name)
+        if ids is None:
             return None
-        key = share.account, share.script_pubkey, share.worker_name
-        worker_id = self._ids.setdefault(key, len(self._ids) + 1)
         record = ShareRecord(
             edge_id=0,
             flags=share_flags(candidate=share.meets_network_target, listen=share.tier),
             edge_seq=self._tail.next_edge_seq,
             recv_time_us=share.time_us,
             job_index=share.log_index,
-            account_id=1,
-            worker_id=worker_id,
+            account_id=ids[0],
+            worker_id=ids[1],
             weight=share.weight,
             version=share.version,
             ntime=share.ntime,
@@ -294,7 +294,12 @@ class World:
         )
         assert self._tail.append(record.pack())
         self._tail.count_share()
-        return 1, worker_id
+        return ids
+
+    def _identify(self, account: str, script_pubkey: bytes, name: str) -> tuple[int, int] | None:
+        if not self.has_room:
+            return None
+        return 1, self._ids.setdefault((account, script_pubkey, name), len(self._ids) + 1)
 
     @property
     def has_room(self) -> bool:

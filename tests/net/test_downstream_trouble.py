@@ -9,7 +9,6 @@ import pytest
 
 from stratum.mining.pool import LayoutQuestion
 from stratum.mining.settings import LimitSettings
-from stratum.mining.site import AcceptedShare
 from stratum.net.connection import MAX_QUEUED, WRITE_STALL
 from tests.mining.world import ALICE, BOB, World
 from tests.net.farm import Farm, open_farm
@@ -75,17 +74,17 @@ async def test_rig_that_stalls_for_a_minute_is_dropped() -> None:
 async def test_failure_in_one_session_leaves_the_others_alone(
     farm: Farm, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def fail(share: AcceptedShare) -> tuple[int, int] | None:
+    def fail(account: str, script_pubkey: bytes, name: str) -> tuple[int, int] | None:
         raise RuntimeError("a bug of ours")
 
     unlucky, other = await farm.ready(), await farm.ready()
-    keep, farm.world.site.record = farm.world.site.record, fail
+    identify, farm.world.site.identify = farm.world.site.identify, fail
     share = unlucky.core.mine()
     await unlucky.say({"id": 4, "method": "mining.submit", "params": share.params})
     assert await unlucky.ended() == "reset"
     assert "a bug of ours" in caplog.text and unlucky.core.session.peer in caplog.text
 
-    farm.world.site.record = keep
+    farm.world.site.identify = identify
     reply = await other.submit(other.core.mine())
     assert reply["result"] is True
 

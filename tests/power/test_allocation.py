@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stratum.power.brain.allocation import Allocator, Task
-from stratum.power.brain.commands import CAUSES, ORDERED, Cause
+from stratum.power.brain.commands import CAUSES, Cause
 from stratum.power.brain.draft import Draft
 from stratum.power.brain.estimator import Estimate
 from stratum.power.brain.feeders import NO_CAP_W, Feeders
@@ -150,10 +150,10 @@ def test_merit_decides_and_wear_among_equals() -> None:
 
 
 @pytest.mark.parametrize("cause", list(Cause))
-def test_min_on_holds_back_what_we_start_and_nothing_the_plant_orders(cause: Cause) -> None:
+def test_min_on_holds_back_price_fairness_and_rotation_alone(cause: Cause) -> None:
     scene = Scene(fleet(10), running=10, goal_w=0, cause=cause)
     scene.rigs.on_ms[:] = NOW - MINUTE
-    assert bool(slept(scene.run())) == (cause in ORDERED)
+    assert bool(slept(scene.run())) == (cause not in (Cause.PRICE, Cause.QUOTA, Cause.ROTATION))
 
 
 def test_restores_take_what_has_been_free_for_long_enough() -> None:

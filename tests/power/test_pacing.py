@@ -27,7 +27,15 @@ FLEET = fleet(1_000)  # 3.5 MW: a tenth a minute would be 350 kW
 def goal_after(before_w: int, target_w: int, cause: Cause, seconds: int, settled_w: int) -> int:
     state = PacingState(goal_w=before_w, at_ms=0)
     return ramp(
-        state, target_w, 1 << 40, cause, settled_w, 10_000, SETTINGS, FLEET, seconds * SECOND
+        state,
+        target_w,
+        1 << 40,
+        cause,
+        settled_w,
+        settled_w + 10_000,
+        SETTINGS,
+        FLEET,
+        seconds * SECOND,
     )
 
 

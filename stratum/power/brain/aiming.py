@@ -18,6 +18,7 @@ from stratum.power.brain.fleet import Fleet
 from stratum.power.brain.observation import Facts
 from stratum.power.brain.pacing import PacingState
 from stratum.power.brain.settings import MINUTE, Mode, Settings
+from stratum.power.brain.state import RigState, Status
 from stratum.power.brain.values import Inputs, JournalHealth
 
 FULL_BP = 10_000
@@ -47,6 +48,7 @@ class Aim:
 
 def aim(
     facts: Facts,
+    rigs: RigState,
     before: PacingState,
     start: StartState,
     inputs: Inputs,
@@ -60,18 +62,12 @@ def aim(
     times_ms = tuple(int(time_ms) for time_ms in np.unique(fleet.confirm_ms))
     pace, lowest_w = pacing.confirmed(before, target_w, times_ms, now_ms)
     elapsed_ms = 0 if before.goal_w is None else max(0, now_ms - before.at_ms)
-    slack_w = 2 * fleet.total_w * settings.deadband_bp // FULL_BP
     at_once_w = with_reserve(facts.order.at_once_w, settings)
+    settled_w = facts.feeders.site.settled_w
+    slack_w = 2 * fleet.total_w * settings.deadband_bp // FULL_BP
+    reach_w = settled_w + headroom_w(facts, rigs, fleet) + slack_w
     goal_w = pacing.ramp(
-        before,
-        target_w,
-        at_once_w,
-        cause,
-        facts.feeders.site.settled_w,
-        slack_w,
-        settings,
-        fleet,
-        now_ms,
+        before, target_w, at_once_w, cause, settled_w, reach_w, settings, fleet, now_ms
     )
     return Aim(
         target_w=target_w,
@@ -83,6 +79,13 @@ def aim(
         pacing=PacingState(goal_w, now_ms, pace.lows),
         start=start,
     )
+
+
+def headroom_w(facts: Facts, rigs: RigState, fleet: Fleet) -> int:
+    """What running rigs with a power target could take more, in a few seconds."""
+    running = fleet.continuous & rigs.managed & (rigs.status == Status.RUNNING)
+    spare_w = np.maximum(rigs.full_w(fleet) - facts.load.assumed_w, 0)
+    return int(np.where(running, spare_w, 0).sum())
 
 
 def wanted(facts: Facts, settings: Settings, fleet: Fleet) -> tuple[int, Cause]:

@@ -7,8 +7,8 @@ serve the two: blocks are decided on what the load will be when everything order
 (`settled`), trim on what it will be in a few seconds (`ahead`), so it covers for a block that is
 still on its way.
 
-A reduction the plant ordered takes any rig. One of ours respects min-on. A restore must have been
-confirmed (N13), fit under every feeder, keep to the inrush limit and find a rig that has slept
+A reduction takes any rig; only price, fairness and rotation wait for min-on. A restore must have
+been confirmed (N13), fit under every feeder, keep to the inrush limit and find a rig that has slept
 long enough, is not locked and has cycles left.
 """
 
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stratum.power.brain.commands import ORDERED, Cause
+from stratum.power.brain.commands import WAITS_FOR_MIN_ON, Cause
 from stratum.power.brain.draft import Draft
 from stratum.power.brain.feeders import NO_CAP_W, Feeders, fitting, open_below, under
 from stratum.power.brain.fleet import Fleet, Label
@@ -182,7 +182,7 @@ class Allocator:
             able |= mine & rigs.managed & (rigs.status == Status.FOREIGN) & with_protected
         if not with_protected and not task.is_emergency:
             able &= self.fleet.label != Label.PROTECTED
-        if cause not in ORDERED:
+        if cause in WAITS_FOR_MIN_ON:
             able &= task.now_ms - rigs.on_ms >= self.fleet.min_on_ms
         gain_w = self.draft.assumed_w - self.draft.asleep_w
         ranked = self.ranking.to_shed(np.flatnonzero(able & (gain_w > 0)), gain_w)

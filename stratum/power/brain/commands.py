@@ -26,8 +26,11 @@ class Cause(StrEnum):
 #: Codes of `Cause` in arrays, in this order.
 CAUSES = tuple(Cause)
 
-#: Reductions that may take a rig inside its min-on time and fall without a ramp.
+#: Reductions that fall without a ramp.
 ORDERED = frozenset({Cause.PLANT, Cause.EMERGENCY, Cause.OPERATOR, Cause.COMPENSATION})
+
+#: Only these leave a rig alone inside its min-on time.
+WAITS_FOR_MIN_ON = frozenset({Cause.PRICE, Cause.QUOTA, Cause.ROTATION})
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,7 +90,7 @@ def decide(state: State, inputs: Inputs, settings: Settings, fleet: Fleet) -> De
     forget_old_cycles(rigs, before_ms, inputs.now_ms)
 
     facts = observe(memory_of(state), rigs, inputs, settings, fleet)
-    goal = aim(facts, state.pacing, state.start, inputs, settings, fleet)
+    goal = aim(facts, rigs, state.pacing, state.start, inputs, settings, fleet)
     off_w = fairness.curtailed_w(rigs, fleet)
     tick = allocator(state, rigs, facts, goal, off_w, inputs, settings, fleet)
     turned = allocate(tick, facts, state.rotation)
@@ -116,7 +116,7 @@ def decide(state: State, inputs: Inputs, settings: Settings, fleet: Fleet) -> De
             next_command=state.next_command + len(commands),
         ),
         commands=commands,
-        reasons=facts.reasons + explain(tick, facts, goal, state.pacing),
+        reasons=facts.reasons + explain(tick, facts, goal, state.pacing, inputs.journal),
         picture=picture(tick, facts, goal),
     )
 

@@ -53,7 +53,8 @@ class MeterView:
 class MeterMemory:
     """The last sample that could be used, when it was true, and its feeder's smoothed bias.
 
-    `since_ms`: since when it has shown this figure; `then_w`: the load as predicted for that time.
+    `since_ms`: since when it has shown this figure; `then_w`: the load as predicted for that time;
+    `is_frozen`: the load has moved since then, so that the figure is not believed any more.
     """
 
     power_w: int | None = None
@@ -61,6 +62,7 @@ class MeterMemory:
     bias_w: int | None = None
     since_ms: int = 0
     then_w: int | None = None
+    is_frozen: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,8 @@ def read_meters(
     """Take this tick's samples; say of each metered feeder what its meter shows and if it counts.
 
     A sample's age is that of the sample: a reading that was late on the wire is old on arrival.
-    `wall_ms` is UTC as `clocks` believes it.
+    `wall_ms` is UTC as `clocks` believes it; a register without a clock was stamped by ours, right
+    or wrong, so the closer of the two counts.
     """
     rows = {feeder.name: row for row, feeder in enumerate(fleet.feeders)}
     latest: dict[int, MeterReading] = {}
@@ -99,10 +102,11 @@ def read_meters(
             continue
         kept = memory.get(meter.feeder, MeterMemory())
         if (sample := latest.get(row)) is not None:
-            age_ms = max(0, wall_ms - sample.event_ms)  # never of the future
+            age_ms = min(abs(wall - sample.event_ms) for wall in (wall_ms, inputs.wall_ms))
             kept = after(kept, sample.power_w, inputs.now_ms - age_ms - meter.delay_ms)
         memory[meter.feeder] = kept
-        fresh = kept.power_w is not None and inputs.now_ms - kept.true_ms <= meter.max_age_ms
+        age_ms = inputs.now_ms - kept.true_ms
+        fresh = kept.power_w is not None and age_ms <= meter.max_age_ms and not kept.is_frozen
         views[row] = MeterView(row, kept.power_w, kept.true_ms, fresh)
     return memory, views
 
@@ -209,6 +213,7 @@ def thawed(
         moved_w = abs(predicted - kept.then_w)
         is_still = view.true_ms - kept.since_ms >= FROZEN_MS
         if is_still and moved_w * FULL_BP > load.rated_by_feeder[row] * FROZEN_BP:
+            memory[name] = replace(kept, is_frozen=True)
             views[row] = replace(view, fresh=False)
     return memory, views
 

@@ -9,11 +9,20 @@ from stratum.power.brain.allocation import Allocator
 from stratum.power.brain.commands import Level, Reason
 from stratum.power.brain.observation import Facts
 from stratum.power.brain.pacing import PacingState
+from stratum.power.brain.values import JournalHealth
 
 WATTS_A_MW = 1_000_000
 
 
-def explain(tick: Allocator, facts: Facts, goal: Aim, before: PacingState) -> tuple[Reason, ...]:
+JOURNAL = {
+    JournalHealth.SLOW: "the journal's disk is slow: rigs are shed as ordered, none is woken",
+    JournalHealth.FULL: "the journal's disk is full: rigs are shed as ordered, none is woken",
+}
+
+
+def explain(
+    tick: Allocator, facts: Facts, goal: Aim, before: PacingState, journal: JournalHealth
+) -> tuple[Reason, ...]:
     """Reasons of dispatch itself; arbitration, sources and witnesses have given theirs."""
     found: list[Reason] = []
     draft, task = tick.draft, tick.task
@@ -47,6 +56,8 @@ def explain(tick: Allocator, facts: Facts, goal: Aim, before: PacingState) -> tu
                 Level.ALARM,
             )
         )
+    if journal is not JournalHealth.OK:
+        found.append(Reason(f"journal_{journal.value}", JOURNAL[journal], Level.ALARM))
     if goal.start.ready_ms is None and before.goal_w is None:
         found.append(Reason("cold_start", "no rig is woken until meter and signal have been good"))
     return tuple(found)

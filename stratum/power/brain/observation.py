@@ -119,9 +119,8 @@ def observe(
 
 
 def stamps_of(inputs: Inputs) -> tuple[int, ...]:
-    """What other people's clocks said in this tick, UTC."""
-    signals = (signal.event_ms for signal in inputs.signals)
-    return (*signals, *(reading.event_ms for reading in inputs.meters))
+    """What the plant's clocks said in this tick, UTC. A register has none."""
+    return tuple(signal.event_ms for signal in inputs.signals)
 
 
 def forget_old_cycles(rigs: RigState, before_ms: int | None, now_ms: int) -> None:

@@ -39,21 +39,22 @@ def ramp(
     at_once_w: int,
     cause: Cause,
     settled_w: int,
-    slack_w: int,
+    reach_w: int,
     settings: Settings,
     fleet: Fleet,
     now_ms: int,
 ) -> int:
     """The next goal: towards the target, no faster than allowed. Watts.
 
-    What is above `at_once_w` is somebody's order and falls now, whatever the rest is for.
+    What is above `at_once_w` is somebody's order and falls now, whatever the rest is for. On the
+    way up the goal does not leave behind what the running rigs could be brought to, `reach_w`.
     """
     if state.goal_w is None:  # the first tick: from where the load is, by the same rules
         before_w, elapsed_ms = settled_w, 0
     else:
         before_w, elapsed_ms = state.goal_w, now_ms - state.at_ms
     if target_w >= before_w:
-        start_w = min(before_w, max(settled_w, 0) + slack_w)
+        start_w = min(before_w, max(reach_w, 0))
         return min(target_w, start_w + ramp_up_w(settings, fleet) * elapsed_ms // MINUTE)
     if cause in ORDERED:
         return target_w

@@ -18,6 +18,7 @@ from stratum.power.simulation.feed import Feed, Trouble
 from stratum.power.twin.faults import Fault
 from stratum.power.twin.plants import PROCESSES
 from stratum.power.twin.surplus import DAY, Outage, Span
+from stratum.power.twin.world import POLL_DELAY_MS, POLL_MS
 
 HOUR = 3_600
 MINUTE = 60
@@ -133,5 +134,6 @@ class Scenario:
             cap_w=cap_w,
             sources=tuple(sources),
             meters=(MeterSettings(fleet.feeders[0].name),),
+            poll_ms=POLL_MS + POLL_DELAY_MS,
         )
         return replace(settings, **self.settings)
