@@ -71,7 +71,7 @@ def test_half_of_the_surplus_gone_is_half_of_the_load_and_not_more() -> None:
     half = story("half-gone", 12)
     (shed,) = half.score.sheds
     assert shed.t95_s is not None and shed.t95_s <= 10
-    assert half.over[SETTLED + 12 :].max() <= 0.0
+    assert half.over[SETTLED + 12 :].max() <= 0.25  # of the fleet, for a second
     # The trim group covers for blocks that are under way, and for no longer.
     assert half.load[SETTLED:].min() >= 35.0 - 7.0
     assert half.load[SETTLED + 60 :].min() >= 35.0 - 2.0
