@@ -61,13 +61,13 @@ def aim(
     target_w, cause = wanted(facts, settings, fleet)
     times_ms = tuple(int(time_ms) for time_ms in np.unique(fleet.confirm_ms))
     pace, lowest_w = pacing.confirmed(before, target_w, times_ms, now_ms)
-    elapsed_ms = 0 if before.goal_w is None else max(0, now_ms - before.at_ms)
+    elapsed_ms = pacing.elapsed_ms(before, now_ms)
     at_once_w = with_reserve(facts.order.at_once_w, settings)
     settled_w = facts.feeders.site.settled_w
     slack_w = 2 * fleet.total_w * settings.deadband_bp // FULL_BP
     reach_w = settled_w + headroom_w(facts, rigs, fleet) + slack_w
     goal_w = pacing.ramp(
-        before, target_w, at_once_w, cause, settled_w, reach_w, settings, fleet, now_ms
+        before, target_w, at_once_w, cause, settled_w, reach_w, settings, fleet, elapsed_ms
     )
     return Aim(
         target_w=target_w,
