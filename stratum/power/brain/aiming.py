@@ -59,6 +59,8 @@ def aim(
     now_ms = inputs.now_ms
     start = begun(start, facts, settings, now_ms)
     target_w, cause = wanted(facts, settings, fleet)
+    if facts.feeders.blind[0] and before.goal_w is not None:
+        target_w = min(target_w, before.goal_w)  # N23: nothing above what was seen last
     times_ms = tuple(int(time_ms) for time_ms in np.unique(fleet.confirm_ms))
     pace, lowest_w = pacing.confirmed(before, target_w, times_ms, now_ms)
     elapsed_ms = pacing.elapsed_ms(before, now_ms)
