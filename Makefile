@@ -57,14 +57,13 @@ fuzz-c: build/fuzz/gate_fuzz
 	build/fuzz/gate_fuzz -runs=$(FUZZ_RUNS) -max_len=1024 -dict=csrc/fuzz/gate.dict \
 		-print_final_stats=1 -artifact_prefix=build/fuzz/ build/fuzz/corpus build/fuzz/seeds
 
-# SOAK_SECONDS of pool, rigs, reorgs and node failures; then POWER_RIGS following each surplus for
-# POWER_HOURS, in every combination of reserve and trim: hours of computing. CI runs a short form.
+# SOAK_SECONDS of pool, rigs, reorgs and node failures; then 10,000 rigs following each surplus for a
+# day, in every combination of reserve and trim: hours of computing. CI runs a short form of both.
 SOAK_SECONDS ?= 900
-POWER_RIGS   ?= 10000
-POWER_HOURS  ?= 24
+POWER        ?= --stock
 soak: $(READY)
 	$(BIN)/python -m bench.soak --seconds $(SOAK_SECONDS)
-	$(BIN)/python -m bench.power_table --stock --rigs $(POWER_RIGS) --hours $(POWER_HOURS)
+	$(BIN)/python -m bench.power_table $(POWER)
 
 # The C core by itself: natively under ASan and UBSan, and for 64-bit Arm under qemu.
 selftest: build/selftest-sane

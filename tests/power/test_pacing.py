@@ -11,6 +11,7 @@ from stratum.power.brain.pacing import (
     WAKE_SLOTS,
     PacingState,
     confirmed,
+    elapsed_ms,
     inrush_room,
     ramp,
     ramp_up_w,
@@ -63,6 +64,12 @@ def test_the_fleets_tenth_bounds_a_generous_ramp() -> None:
     assert ramp_up_w(Settings(ramp_up_w_per_min=10**9), FLEET) == 350_000
     assert ramp_up_w(Settings(), FLEET) == 350_000
     assert ramp_up_w(SETTINGS, FLEET) == 60_000
+
+
+def test_an_absence_counts_as_one_slow_tick() -> None:
+    assert elapsed_ms(PacingState(), 5 * MINUTE) == 0
+    assert elapsed_ms(PacingState(goal_w=1, at_ms=0), SECOND) == SECOND
+    assert elapsed_ms(PacingState(goal_w=1, at_ms=0), 5 * MINUTE) == 4 * SECOND
 
 
 @given(

@@ -59,15 +59,17 @@ def aim(
     now_ms = inputs.now_ms
     start = begun(start, facts, settings, now_ms)
     target_w, cause = wanted(facts, settings, fleet)
+    if facts.feeders.blind[0] and before.goal_w is not None:
+        target_w = min(target_w, before.goal_w)  # N23: nothing above what was seen last
     times_ms = tuple(int(time_ms) for time_ms in np.unique(fleet.confirm_ms))
     pace, lowest_w = pacing.confirmed(before, target_w, times_ms, now_ms)
-    elapsed_ms = 0 if before.goal_w is None else max(0, now_ms - before.at_ms)
+    elapsed_ms = pacing.elapsed_ms(before, now_ms)
     at_once_w = with_reserve(facts.order.at_once_w, settings)
     settled_w = facts.feeders.site.settled_w
     slack_w = 2 * fleet.total_w * settings.deadband_bp // FULL_BP
     reach_w = settled_w + headroom_w(facts, rigs, fleet) + slack_w
     goal_w = pacing.ramp(
-        before, target_w, at_once_w, cause, settled_w, reach_w, settings, fleet, now_ms
+        before, target_w, at_once_w, cause, settled_w, reach_w, settings, fleet, elapsed_ms
     )
     return Aim(
         target_w=target_w,

@@ -155,8 +155,14 @@ class Allocator:
         self.draft.set(left.rows[moved], new_w[moved], cause)
 
     def within_room(self, group: TrimGroup, new_w: Ints) -> Ints:
-        """Scale raises down where a feeder has less room than they want."""
-        room_w = self.room_w()
+        """Scale raises down where a feeder has less room than they want.
+
+        Under a blind site the goal does not rise (`aiming`), but rigs that went low to cover for
+        blocks on their way come back to it.
+        """
+        blind = self.feeders.blind.copy()
+        blind[0] = False
+        room_w = np.where(blind, 0, self.free_w())
         for feeder in np.flatnonzero(room_w < NO_CAP_W // 2):
             mine = under(self.fleet, int(feeder))[self.fleet.feeder[group.rows]]
             raise_w = np.where(mine, np.maximum(new_w - group.level_w, 0), 0)
@@ -227,10 +233,14 @@ class Allocator:
     # -- figures that change while deciding ------------------------------------------------------
 
     def room_w(self) -> Ints:
-        """Room under each feeder after what the draft already holds."""
+        """What may be woken under each feeder after what the draft already holds."""
+        return np.where(self.feeders.blind, 0, self.free_w())
+
+    def free_w(self) -> Ints:
+        """What each feeder's cap leaves after what the draft already holds."""
         added_w = self.fleet.by_feeder(self.draft.assumed_w - self.draft.start_w)
-        free_w = np.where(self.feeders.cap_w >= NO_CAP_W, NO_CAP_W, self.feeders.room_w - added_w)
-        return np.maximum(np.where(self.feeders.blind, 0, free_w), 0)
+        left_w = self.feeders.cap_w - self.feeders.used_w - added_w
+        return np.where(self.feeders.cap_w >= NO_CAP_W, NO_CAP_W, np.maximum(left_w, 0))
 
     def capped_lows(self) -> dict[int, int]:
         return {held: min(low, self.task.goal_w) for held, low in self.task.lowest_w.items()}

@@ -44,12 +44,6 @@ class Feeders:
         return replace(self, cap_w=cap_w)
 
     @property
-    def room_w(self) -> Ints:
-        """What may be added under each feeder by itself, never below 0; see `open_below`."""
-        room_w: Ints = np.maximum(self.cap_w - self.used_w, 0)
-        return np.where(self.blind, 0, room_w)
-
-    @property
     def over_w(self) -> Ints:
         over_w: Ints = np.maximum(self.used_w - self.cap_w, 0)
         return over_w

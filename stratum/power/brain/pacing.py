@@ -20,6 +20,7 @@ from stratum.power.brain.values import Flags, Ints
 
 FULL_BP = 10_000
 RAMP_BP_PER_MIN = 1_000  # N14: 10 % of the fleet a minute
+SLOWEST_TICK_MS = 4_000  # P1: a cycle is 0.5 to 4 s
 WAKE_SLOTS = 5  # a rig may be woken in one second of five: N16's jitter, without a die
 SLOT_STEP = 7_919  # a prime: neighbours on one feeder fall into different seconds
 
@@ -42,17 +43,15 @@ def ramp(
     reach_w: int,
     settings: Settings,
     fleet: Fleet,
-    now_ms: int,
+    elapsed_ms: int,
 ) -> int:
     """The next goal: towards the target, no faster than allowed. Watts.
 
     What is above `at_once_w` is somebody's order and falls now, whatever the rest is for. On the
     way up the goal does not leave behind what the running rigs could be brought to, `reach_w`.
     """
-    if state.goal_w is None:  # the first tick: from where the load is, by the same rules
-        before_w, elapsed_ms = settled_w, 0
-    else:
-        before_w, elapsed_ms = state.goal_w, now_ms - state.at_ms
+    # The first tick goes from where the load is, by the same rules.
+    before_w = settled_w if state.goal_w is None else state.goal_w
     if target_w >= before_w:
         start_w = min(before_w, max(reach_w, 0))
         return min(target_w, start_w + ramp_up_w(settings, fleet) * elapsed_ms // MINUTE)
@@ -60,6 +59,16 @@ def ramp(
         return target_w
     before_w = min(before_w, max(at_once_w, target_w))
     return max(target_w, before_w - ramp_down_w(settings, fleet) * elapsed_ms // MINUTE)
+
+
+def elapsed_ms(state: PacingState, now_ms: int) -> int:
+    """The time that ramps count since the last tick: of an absence only one slow tick.
+
+    A controller that was away for five minutes must not step by five minutes' ramp.
+    """
+    if state.goal_w is None:
+        return 0
+    return min(max(0, now_ms - state.at_ms), SLOWEST_TICK_MS)
 
 
 def ramp_up_w(settings: Settings, fleet: Fleet) -> int:
