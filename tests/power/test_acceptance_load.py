@@ -99,9 +99,7 @@ def test_sawtooth_is_stood_below_and_wears_no_rig() -> None:
 
 
 @pytest.mark.parametrize(("name", "rmse", "over"), [("ou-5", 1.0, 0.5), ("ou-10", 7.37, 0.65)])
-def test_noisy_surplus_is_followed_within_the_numbers(
-    name: str, rmse: float, over: float
-) -> None:
+def test_noisy_surplus_is_followed_within_the_numbers(name: str, rmse: float, over: float) -> None:
     """N7's goal and N9 for the usual noise; power.md Appendix A for the very jumpy one, which is
     not to be chased."""
     noisy = replace(CATALOGUE[name], rigs=120, hours=0.6, warm_up_s=SETTLED)

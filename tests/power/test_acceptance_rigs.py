@@ -87,7 +87,7 @@ def test_hanging_rigs_sleep_once_they_are_back(hangers: Story) -> None:
     assert not hangers.broken
 
 
-# -- load that nobody here ordered -------------------------------------------------------------------
+# -- load that nobody here ordered ----------------------------------------------------------------
 
 
 def test_sleepers_that_reboot_into_mining_are_seen_and_made_up_for() -> None:
