@@ -80,6 +80,7 @@ class Scenario:
     start_hour: int = 0  # of the day, UTC
     start_day: int = START_DAY  # of the year
     asleep_bp: int = 0  # at the start, of all rigs
+    figures: Mapping[str, float] = field(default_factory=dict)  # over the surplus's own
     outages: tuple[Outage, ...] = ()
     happenings: tuple[Happening, ...] = ()
     troubles: tuple[Trouble, ...] = ()
@@ -114,7 +115,8 @@ class Scenario:
     def feeds(self, fleet: Fleet, seed: int) -> tuple[Feed, ...]:
         """The plant's signal, and the rival's where there is one. One second more than the run."""
         span = Span(self.seconds + 1, self.start_day * DAY + self.start_hour * HOUR, self.outages)
-        watts = PROCESSES[self.surplus].watts(fleet.total_w, span, seed)
+        process = PROCESSES[self.surplus].given_as(self.figures)
+        watts = process.watts(fleet.total_w, span, seed)
         feeds = [Feed(PLANT, self.process_kind, watts, self.troubles)]
         if self.rival_bp is not None:
             wanted = watts * 0 + fleet.total_w * self.rival_bp // 10_000

@@ -10,7 +10,7 @@ The plants are in `plants`; the processes that only a test knows are at the end 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
 
 import numpy as np
@@ -88,6 +88,13 @@ class Process:
     given: tuple[Given, ...]
     make: Maker
     kind: Kind = Kind.SURPLUS_MEAS
+
+    def given_as(self, figures: Mapping[str, float]) -> Process:
+        """The same with other figures, by name; KeyError for one that it does not have."""
+        changed = {figure.name: figure for figure in self.given}
+        for name, value in figures.items():
+            changed[name] = replace(changed[name], value=value)
+        return replace(self, given=tuple(changed.values()))
 
     def megawatts(self, span: Span, seed: int) -> Floats:
         """As the plant has them."""
