@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from stratum.power.brain.fleet import Fleet
+from stratum.power.brain.pacing import ramp_down_w
 from stratum.power.brain.settings import DAY, MINUTE, Settings
 from stratum.power.brain.state import NEVER, RigState
 from stratum.power.brain.values import Flags, Ints, no_ints
@@ -77,6 +78,7 @@ class Attempts:
     day: int
     seldom_ms: Ints  # last use of a rung that may not be used often
     parked: Flags  # its session has been refused since its last order to run
+    outlets_ms: int  # when the next outlet may open: what we start falls by the ramp
 
     @classmethod
     def fresh(cls, fleet: Fleet) -> Attempts:
@@ -87,6 +89,7 @@ class Attempts:
             day=0,
             seldom_ms=np.full(count, NEVER, np.int64),
             parked=np.zeros(count, np.bool_),
+            outlets_ms=NEVER,
         )
 
     def copy(self) -> Attempts:
@@ -96,6 +99,7 @@ class Attempts:
             self.day,
             self.seldom_ms.copy(),
             self.parked.copy(),
+            self.outlets_ms,
         )
 
 
@@ -154,7 +158,7 @@ def shed_again(
     repeated &= ~writes | (writes_left(attempts, fleet)[rows] > 0)
     repeats = rows[repeated]
     rigs.tries[repeats] += 1
-    climbed = _climb(attempts, rigs, rows[~repeated], suspects, fleet, now_ms)
+    climbed = _climb(attempts, rigs, rows[~repeated], suspects, settings, fleet, now_ms)
     sent = np.sort(np.concatenate([repeats, climbed]))
     if not len(sent):
         return Retries()
@@ -204,16 +208,25 @@ def _rungs(rigs: RigState, rows: Ints, fleet: Fleet) -> list[Rung]:
 
 
 def _climb(
-    attempts: Attempts, rigs: RigState, rows: Ints, suspects: Flags, fleet: Fleet, now_ms: int
+    attempts: Attempts,
+    rigs: RigState,
+    rows: Ints,
+    suspects: Flags,
+    settings: Settings,
+    fleet: Fleet,
+    now_ms: int,
 ) -> Ints:
     """Set each row on the next rung that may be used; returns those to be sent from there.
 
     A rung whose time has not come is waited for, one that is used up for the day is left out.
+    Outlets open one after the other, no faster than our own ramp takes load off: what a rig takes
+    was made up for long before.
     """
     climbed: list[int] = []
     if not len(rows):
         return no_ints()
-    left = writes_left(attempts, fleet)
+    left, worst_w = writes_left(attempts, fleet), rigs.worst_w(fleet)
+    ramp_w = max(1, ramp_down_w(settings, fleet))
     for row in rows.tolist():  # rare: three or four times in a rig's disobedience
         ladder = fleet.firmwares[fleet.firmware[row]].ladder
         step = int(rigs.rung[row]) + 1
@@ -227,10 +240,15 @@ def _climb(
         ):
             step += 1
         if step < len(ladder):
-            ready_ms = int(rigs.ordered_ms[row]) + RUNGS[ladder[step]].patience_ms
+            rung = RUNGS[ladder[step]]
+            ready_ms = int(rigs.ordered_ms[row]) + rung.patience_ms
+            if rung.pause_ms:
+                ready_ms = max(ready_ms, attempts.outlets_ms)
             if now_ms < ready_ms:
                 attempts.act_ms[row] = ready_ms
                 continue
+            if rung.pause_ms:
+                attempts.outlets_ms = now_ms + int(worst_w[row]) * MINUTE // ramp_w
             climbed.append(row)
         rigs.rung[row] = step
         rigs.tries[row] = 0
