@@ -19,7 +19,7 @@ from stratum.power.brain.fleet import Fleet
 from stratum.power.brain.settings import Settings
 from stratum.power.brain.values import Flags, Inputs, Ints
 from stratum.power.simulation.catalogue import CATALOGUE, THEN
-from stratum.power.simulation.run import Run, run
+from stratum.power.simulation.run import Decided, Run, run
 from stratum.power.simulation.scenario import MINUTE, Scenario
 from stratum.power.simulation.score import Score, score
 from stratum.power.twin.world import Twin
@@ -71,7 +71,7 @@ class Story:
     def __post_init__(self) -> None:
         self._slept_s = np.full(len(self.fleet), -1, np.int64)
 
-    def see(self, second: int, twin: Twin, inputs: Inputs, decided: Decision) -> None:
+    def see(self, second: int, twin: Twin, inputs: Inputs, decided: Decided[State]) -> None:
         self.twin, self.end = twin, decided.state
         for reason in decided.reasons:
             self.said.setdefault(reason.code, []).append(second)
@@ -107,11 +107,14 @@ class Story:
     @property
     def load(self) -> NDArray[np.float64]:
         """True power of each second."""
-        return self.run.trace.power_w * (100.0 / self.fleet.total_w)
+        return self.percent(self.run.trace.power_w)
 
     @property
     def surplus(self) -> NDArray[np.float64]:
-        return self.run.trace.surplus_w * (100.0 / self.fleet.total_w)
+        return self.percent(self.run.trace.surplus_w)
+
+    def percent(self, watts: Ints) -> NDArray[np.float64]:
+        return watts.astype(np.float64) * (100.0 / self.fleet.total_w)
 
     @property
     def over(self) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""What `decide` never does, whatever comes in: small farms, up to sixty ticks of truth and nonsense.
+"""What `decide` never does, whatever comes in: small farms, sixty ticks of truth and nonsense.
 
 Everything that the outside can send is drawn: signals, meters, device words, outlets, work,
 results, orders, clocks, the journal, the upstream; in each example another part of it is nonsense.
@@ -43,11 +43,11 @@ NOON = 1_795_176_000_000
 MODEL = RigModel("S21", ((1_750, 110_000), (3_500, 200_000)))
 OLD = RigModel("S19j", ((3_068, 104_000),), idle_w=60)
 #: Quick in everything, so that a minute has room for a day's troubles.
-QUICK = {"min_on_ms": 20 * SECOND, "min_off_ms": 15 * SECOND, "confirm_ms": 3 * SECOND}
+QUICK = Firmware("switched", min_on_ms=20 * SECOND, min_off_ms=15 * SECOND, confirm_ms=3 * SECOND)
 FIRMWARES = (
-    Firmware("switched", **QUICK),
-    Firmware("steered", continuous=True, **QUICK),
-    Firmware("mute", reports_watts=False, writes_per_day=3, **QUICK),
+    QUICK,
+    replace(QUICK, name="steered", continuous=True),
+    replace(QUICK, name="mute", reports_watts=False, writes_per_day=3),
 )
 FEEDERS = ("hall", "cellar", "yard")
 HARD = 1
