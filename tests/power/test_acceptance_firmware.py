@@ -20,13 +20,13 @@ MIXES = {"six": Farm(Mix.SIX, 1_000), "stock": Farm(Mix.STOCK, 0)}
 
 @pytest.fixture(scope="module", params=MIXES)
 def honest(request: pytest.FixtureRequest) -> Story:
-    return play(replace(sooner(CATALOGUE["half-gone"], 22, THEN - GONE), farm=MIXES[request.param]))
+    return play(replace(sooner(CATALOGUE["half-gone"], 19, THEN - GONE), farm=MIXES[request.param]))
 
 
 @pytest.fixture(scope="module", params=MIXES)
 def lying(request: pytest.FixtureRequest) -> Story:
     """Three in ten lie from the start."""
-    return play(replace(sooner(CATALOGUE["liars"], 22, THEN - GONE), farm=MIXES[request.param]))
+    return play(replace(sooner(CATALOGUE["liars"], 19, THEN - GONE), farm=MIXES[request.param]))
 
 
 def test_slow_firmware_is_down_in_ninety_seconds(honest: Story) -> None:
@@ -47,8 +47,8 @@ def test_liars_on_any_firmware_are_made_up_for_once_and_not_twice(lying: Story) 
     assert not lying.broken
 
 
-def test_only_liars_are_left_to_a_human(lying: Story) -> None:
-    left = lying.end.verification.caught.nonzero()[0]
-    assert lying.twin.rigs.liar[left].all()
+def test_no_honest_rig_is_called_a_liar_on_any_firmware(lying: Story) -> None:
+    caught = lying.end.verification.caught.nonzero()[0]
+    assert lying.twin.rigs.liar[caught].all()
     # Honest sleepers are proven: what is in doubt in the end is no more than what lies.
     assert lying.pictures[-1].unresponsive_w <= lying.fleet.total_w * 35 // 100

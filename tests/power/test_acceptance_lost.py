@@ -43,7 +43,6 @@ LOSSES = {
     "signal-lost": "source_held",
     "frozen": "frozen",
     "nan": "not_a_number",
-    "word-swap": "word_swapped",
     "x1000": "unit_error",
     "late": "late",
 }
@@ -104,7 +103,7 @@ def test_load_returns_with_the_signal_confirmed_and_by_the_ramp() -> None:
 
 
 def test_the_lower_of_two_masters_is_followed_and_both_are_told_of() -> None:
-    masters = story("two-masters", 12)
+    masters = story("two-masters", 10)
     assert masters.first("two_masters") == 0
     assert masters.score.over <= 0.5  # N9
     error = masters.load[SETTLED:] - masters.surplus[SETTLED:]

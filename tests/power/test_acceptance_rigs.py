@@ -28,7 +28,7 @@ ASKED_S, BOOT_S = 11, 150
 
 @pytest.fixture(scope="module")
 def liars() -> Story:
-    return story("liars", 16)
+    return story("liars", 14)
 
 
 def lying(told: Story) -> set[int]:
@@ -70,7 +70,7 @@ def test_no_honest_rig_is_called_a_liar(liars: Story) -> None:
 @pytest.fixture(scope="module")
 def hangers() -> Story:
     """The minute before half of the surplus goes, for a hundred seconds."""
-    return story("hangers", 18)
+    return story("hangers", 14)
 
 
 def test_hanging_rigs_are_made_up_for_within_the_same_order(hangers: Story) -> None:
