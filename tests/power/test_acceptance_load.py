@@ -142,7 +142,7 @@ def test_controller_killed_in_mid_shed_and_mid_ramp_goes_on_where_it_was(steps: 
 
 
 def test_controller_that_forgot_everything_still_brings_the_load_down() -> None:
-    story = play(replace(killed(Absence(FALL + 2, 5, forgets=True)), hours=12 / 60))
+    story = play(replace(killed(Absence(FALL + 2, 5, forgets=True)), hours=10 / 60))
     assert story.over[FALL + 7 + 15 : RISE].max() <= 0.1
     assert story.woken(FALL, RISE) == 0
 
