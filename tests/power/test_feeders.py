@@ -43,7 +43,7 @@ def reading(power_w: int | None, at_ms: int, quality: Quality = Quality.GOOD) ->
 
 def feeders_of(some: Fleet, rigs: RigState, now_ms: int, *meters: MeterReading):  # type: ignore[no-untyped-def]
     memory, views = read_meters({}, image(now_ms, *meters), METERED, some, now_ms)
-    load = Load(rigs, present(rigs), some, METERED, now_ms)
+    load = Load(rigs, present(rigs), rigs.assumed_w(some), some, METERED, now_ms)
     return read_feeders(load, some, views, memory, 5_000)
 
 
@@ -101,7 +101,11 @@ def test_less_load_is_believed_slowly_and_more_at_once() -> None:
         samples = image(now_ms, reading(power_w, now_ms))
         memory, views = read_meters(memory, samples, METERED, some, now_ms)
         feeders, memory = read_feeders(
-            Load(rigs, present(rigs), some, METERED, now_ms), some, views, memory, 0
+            Load(rigs, present(rigs), rigs.assumed_w(some), some, METERED, now_ms),
+            some,
+            views,
+            memory,
+            0,
         )
         settled.append(feeders.site.settled_w)
     assert settled[0] == 35_000
@@ -161,3 +165,24 @@ def test_a_full_parent_closes_its_children() -> None:
     is_open = open_below(some, feeders.capped(1_000_000, np.full(4, -1, np.int64)))
     assert is_open.tolist() == [True, True, True, False]
     assert not open_below(some, feeders.capped(28_000, np.full(4, -1, np.int64))).any()
+
+
+def test_a_verdict_is_made_up_for_once_and_not_twice() -> None:
+    """Two sleepers are found awake; the meter has shown them all along."""
+    some = fleet(10)
+    rigs = running(some)
+    rigs.status[:2], rigs.ordered_w[:2] = Status.SHEDDING, 0
+    memory: dict[str, MeterMemory] = {}
+    settled = []
+    for second in range(12):
+        now_ms = (10 + second) * SECOND
+        rigs.seen_ms[:] = now_ms
+        before_w = rigs.assumed_w(some)
+        if second == 10:
+            rigs.status[:2] = Status.UNRESPONSIVE
+        samples = image(now_ms, reading(35_000, now_ms))
+        memory, views = read_meters(memory, samples, METERED, some, now_ms)
+        load = Load(rigs, present(rigs), before_w, some, METERED, now_ms)
+        feeders, memory = read_feeders(load, some, views, memory, 0)
+        settled.append(feeders.site.settled_w)
+    assert settled == [35_000] * 12

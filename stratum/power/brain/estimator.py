@@ -9,7 +9,9 @@ after a dead time, along a ramp, to what it was ordered), and the meter corrects
 
 The difference between meter and prediction, the bias, holds all that is not modelled: cooling,
 drift, rigs that are not ours. It counts raw where it says more load and smoothed where it says
-less (§7.2: raw for shedding, filtered for restoring).
+less (§7.2: raw for shedding, filtered for restoring). A verdict that moves a rig from asleep to
+its worst, or back, moves the prediction and not the load: the smoothed bias takes it out in the
+same tick, or every verdict would be made up for twice.
 
 Without a meter the devices' sum stands in, five per cent dearer; without those the model, at the
 worst of what each rig may take. Nothing unknown is 0. A device that was asked before its last order
@@ -160,16 +162,24 @@ def slowest_ms(fleet: Fleet) -> int:
 class Load:
     """One tick's figures per rig, summed up per feeder when asked.
 
-    `present_w` is what each rig takes by its own witnesses, its worst where they leave a doubt.
+    `present_w` is what each rig takes by its own witnesses, its worst where they leave a doubt;
+    `before_w` what each was counted at before this tick's verdicts.
     """
 
     def __init__(
-        self, rigs: RigState, present_w: Ints, fleet: Fleet, settings: Settings, now_ms: int
+        self,
+        rigs: RigState,
+        present_w: Ints,
+        before_w: Ints,
+        fleet: Fleet,
+        settings: Settings,
+        now_ms: int,
     ) -> None:
         self.rigs, self.fleet, self.settings, self.now_ms = rigs, fleet, settings, now_ms
         self.present_w = present_w
         self.assumed_w = rigs.assumed_w(fleet)
         self.assumed_by_feeder = fleet.by_feeder(self.assumed_w)
+        self.judged_by_feeder = fleet.by_feeder(self.assumed_w - before_w)
         self.rated_by_feeder = fleet.by_feeder(fleet.rated_w)
         self._predicted: dict[int, Ints] = {}
         self._devices: Ints | None = None
@@ -228,7 +238,9 @@ def estimate(
     if view is not None and view.fresh and view.power_w is not None:
         predicted = int(load.predicted_by_feeder(view.true_ms)[feeder])
         bias_w = view.power_w - predicted
-        known_w = bias_w if memory.bias_w is None else memory.bias_w
+        known_w = bias_w
+        if memory.bias_w is not None:
+            known_w = memory.bias_w - int(load.judged_by_feeder[feeder])
         smooth_w = known_w + (bias_w - known_w) // SMOOTHING
         counted_w = max(bias_w, smooth_w)
         memory = replace(memory, bias_w=smooth_w)

@@ -79,12 +79,13 @@ def observe(
         cleared=orders.cleared,
     )
 
+    before_w = rigs.assumed_w(fleet)
     verified = verify(rigs, memory.verification, inputs, settings, fleet, tuple(views.values()))
     views = {
         row: replace(view, fresh=view.fresh and not verified.disbelieved[row])
         for row, view in views.items()
     }
-    load = Load(rigs, verified.present_w, fleet, settings, now_ms)
+    load = Load(rigs, verified.present_w, before_w, fleet, settings, now_ms)
     meters, views = thawed(load, views, meters)
     feeders, meters = read_feeders(load, fleet, views, meters, horizon_ms(fleet))
     order, of_arbitration = arbitrate(
