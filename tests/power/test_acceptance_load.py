@@ -72,7 +72,8 @@ def test_half_of_the_surplus_gone_is_half_of_the_load_and_not_more() -> None:
     half = story("half-gone", 12)
     (shed,) = half.score.sheds
     assert shed.t95_s is not None and shed.t95_s <= 10
-    assert half.over[SETTLED + 12 :].max() <= 0.25  # of the fleet, for a second
+    assert half.over[SETTLED + 12 :].max() <= 1.0  # of the fleet, while trim finds its level
+    assert half.over[SETTLED + 30 :].max() <= 0.25
     # The trim group covers for blocks that are under way, and for no longer.
     assert half.load[SETTLED:].min() >= 35.0 - 7.0
     assert half.load[SETTLED + 60 :].min() >= 35.0 - 2.0
@@ -134,7 +135,7 @@ def test_controller_killed_in_mid_shed_and_mid_ramp_goes_on_where_it_was(steps: 
     assert not story.broken
     assert story.over[FALL + 20 : RISE].max() <= 0.1
     while_away = story.load[middle : middle + 30]
-    assert while_away.max() - while_away.min() <= 3.0  # rigs stay as they are
+    assert while_away.max() - while_away.min() <= 4.0  # rigs finish what they were told
     back = story.load[middle + 30 :]
     assert steepest_fall(back, 10) <= 2.0
     assert steepest_rise(back, MINUTE) <= RAMP + 3 * BLOCK
@@ -149,7 +150,7 @@ def test_controller_that_forgot_everything_still_brings_the_load_down() -> None:
 
 def test_start_with_nine_of_ten_asleep_wakes_them_after_a_minute_and_by_the_ramp() -> None:
     start = story("restart-asleep", 10)
-    assert not [order for order in start.orders if order.second < 60 and order.power_w > 0]
+    assert start.woken(0, 60) == 0
     assert np.diff(start.load[:60]).max() <= 1.0
     assert steepest_rise(start.load, MINUTE) <= RAMP + 3 * BLOCK
     assert start.over.max() <= 0.0

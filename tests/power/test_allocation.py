@@ -50,6 +50,7 @@ class Scene:
         self.rigs.on_ms[:] = self.rigs.off_ms[:] = 0
         self.merit: Ints = np.zeros(len(self.fleet), np.int64)
         self.ceiling_w = self.fleet.rated_w.copy()
+        self.limit_w = np.full(len(self.fleet), -1, np.int64)
 
     def allocator(self) -> Allocator:
         assumed_w = self.rigs.assumed_w(self.fleet)
@@ -70,11 +71,13 @@ class Scene:
                 self.fleet,
                 self.rigs,
                 self.merit,
+                np.zeros(len(self.fleet), np.bool_),
                 self.rigs.cycles.sum(axis=0),
                 np.zeros(len(self.fleet.owners), np.int64),
                 np.zeros(len(self.fleet.owners), np.int64),
             ),
             ceiling_w=self.ceiling_w,
+            limit_w=self.limit_w,
             task=Task(
                 goal_w=self.goal_w,
                 settled_w=settled_w,
@@ -163,6 +166,30 @@ def test_restores_take_what_has_been_free_for_long_enough() -> None:
     assert len(held.woken()) <= 5
     assert not Scene(fleet(100), running=50, goal_w=goal_w, held_w=0).woken()
     assert not Scene(fleet(100), running=50, goal_w=goal_w, may_wake=False).woken()
+
+
+def test_an_operators_limit_on_a_rig_is_kept_at_once() -> None:
+    many = fleet(10, trimming=2, labels={0: Label.PROTECTED})
+    scene = Scene(many, running=10, goal_w=35_000)
+    scene.limit_w[[0, 3, 8]] = scene.ceiling_w[[0, 3, 8]] = [0, 1_000, 2_500]
+    draft = scene.run()
+    assert draft.wanted_w[[0, 3, 8]].tolist() == [0, 0, 2_500]
+
+
+def test_a_rig_that_did_not_wake_is_told_again_after_a_while() -> None:
+    scene = Scene(fleet(2), running=0, goal_w=7_000)
+    scene.rigs.status[:] = Status.DEAD
+    scene.rigs.ordered_w[:], scene.rigs.tries[:] = 3_500, 2
+    scene.rigs.ordered_ms[:] = [NOW - HOUR, NOW - MINUTE]
+    scene.rigs.seen_w[:] = 25
+    assert scene.woken() == [0]
+
+
+def test_an_emergency_orders_the_dead_off_too() -> None:
+    scene = Scene(fleet(3), running=2, goal_w=0, is_emergency=True, cause=Cause.EMERGENCY)
+    scene.rigs.status[2], scene.rigs.seen_w[2] = Status.DEAD, 25
+    scene.rigs.ordered_w[2] = 3_500
+    assert slept(scene.run()) == [0, 1, 2]
 
 
 def test_what_keeps_a_rig_asleep() -> None:

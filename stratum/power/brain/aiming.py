@@ -14,6 +14,7 @@ import numpy as np
 
 from stratum.power.brain import pacing
 from stratum.power.brain.commands import Cause
+from stratum.power.brain.feeders import NO_CAP_W, through
 from stratum.power.brain.fleet import Fleet
 from stratum.power.brain.observation import Facts
 from stratum.power.brain.pacing import PacingState
@@ -40,7 +41,8 @@ class Aim:
     goal_w: int
     cause: Cause
     lowest_w: dict[int, int]  # target held for each confirmation time
-    may_wake: bool
+    may_rise: bool  # nothing speaks against more load
+    may_wake: bool  # the same, and rigs are ours to command
     blind_drop_w: int  # our own ramp's part of this tick
     pacing: PacingState
     start: StartState
@@ -59,14 +61,17 @@ def aim(
     now_ms = inputs.now_ms
     start = begun(start, facts, settings, now_ms)
     target_w, cause = wanted(facts, settings, fleet)
-    if facts.feeders.blind[0] and before.goal_w is not None:
-        target_w = min(target_w, before.goal_w)  # N23: nothing above what was seen last
     times_ms = tuple(int(time_ms) for time_ms in np.unique(fleet.confirm_ms))
     pace, lowest_w = pacing.confirmed(before, target_w, times_ms, now_ms)
+    may_rise = start.ready_ms is not None and rise_allowed(facts, inputs)
+    if not may_rise and before.goal_w is not None:
+        target_w = min(target_w, before.goal_w)  # nothing is woken, and nothing turned up
     elapsed_ms = pacing.elapsed_ms(before, now_ms)
     at_once_w = with_reserve(facts.order.at_once_w, settings)
     settled_w = facts.feeders.site.settled_w
-    slack_w = 2 * fleet.total_w * settings.deadband_bp // FULL_BP
+    slack_w = 2 * max(
+        fleet.total_w * settings.deadband_bp // FULL_BP, int(fleet.rated_w.max(initial=0))
+    )
     reach_w = settled_w + headroom_w(facts, rigs, fleet) + slack_w
     goal_w = pacing.ramp(
         before, target_w, at_once_w, cause, settled_w, reach_w, settings, fleet, elapsed_ms
@@ -76,7 +81,8 @@ def aim(
         goal_w=goal_w,
         cause=cause,
         lowest_w=lowest_w,
-        may_wake=start.ready_ms is not None and wakes_allowed(facts, inputs),
+        may_rise=may_rise,
+        may_wake=may_rise and facts.memory.overrides.mode is Mode.CONTROL,
         blind_drop_w=pacing.ramp_down_w(settings, fleet) * elapsed_ms // MINUTE,
         pacing=PacingState(goal_w, now_ms, pace.lows),
         start=start,
@@ -84,10 +90,14 @@ def aim(
 
 
 def headroom_w(facts: Facts, rigs: RigState, fleet: Fleet) -> int:
-    """What running rigs with a power target could take more, in a few seconds."""
+    """What running rigs with a power target could take more in a few seconds, caps allowing."""
     running = fleet.continuous & rigs.managed & (rigs.status == Status.RUNNING)
     spare_w = np.maximum(rigs.full_w(fleet) - facts.load.assumed_w, 0)
-    return int(np.where(running, spare_w, 0).sum())
+    own_w = np.bincount(fleet.feeder, np.where(running, spare_w, 0), len(fleet.feeders))
+    feeders = facts.feeders
+    room_w = np.maximum(feeders.cap_w - feeders.used_w, 0)
+    room_w[0] = NO_CAP_W  # the site's own limit is in the target
+    return through(fleet, own_w.astype(np.int64), room_w)
 
 
 def wanted(facts: Facts, settings: Settings, fleet: Fleet) -> tuple[int, Cause]:
@@ -118,11 +128,12 @@ def begun(start: StartState, facts: Facts, settings: Settings, now_ms: int) -> S
     return StartState(began_ms, ready_ms)
 
 
-def wakes_allowed(facts: Facts, inputs: Inputs) -> bool:
+def rise_allowed(facts: Facts, inputs: Inputs) -> bool:
+    """Whether anything may be woken or turned up. N23: blind, nothing above what was seen last."""
     return (
         facts.order.restore
+        and not facts.feeders.blind[0]
         and not facts.order.emergency
         and not facts.verified.restores_frozen
         and inputs.journal is JournalHealth.OK
-        and facts.memory.overrides.mode is Mode.CONTROL
     )

@@ -24,13 +24,14 @@ from stratum.power.brain.feeders import NO_CAP_W, Feeders, fitting, open_below, 
 from stratum.power.brain.fleet import Fleet, Label
 from stratum.power.brain.pacing import inrush_room, wake_slots, within_inrush
 from stratum.power.brain.ranking import Ranking
-from stratum.power.brain.settings import Settings
+from stratum.power.brain.settings import MINUTE, Settings
 from stratum.power.brain.state import RigState, Status, one_of
 from stratum.power.brain.trim import TrimGroup, retrim, trims
 from stratum.power.brain.values import Flags, Ints
 
 FULL_BP = 10_000
 MIDDLE_BP = 5_000
+RETRY_MS = 10 * MINUTE
 
 #: What a shed can be ordered from; what was ordered asleep already is the ladder's.
 SHEDDABLE = one_of(Status.UNKNOWN, Status.RUNNING, Status.WAKING, Status.DEAD)
@@ -62,17 +63,29 @@ class Allocator:
     feeders: Feeders
     ranking: Ranking
     ceiling_w: Ints  # how high each rig may run; never more than it can
+    limit_w: Ints  # an operator's word on each rig; -1: none
     task: Task
     draft: Draft
 
     def run(self, group: TrimGroup) -> None:
+        self.keep_limits()
         self.keep_caps(group)
         if trims(group, self.fleet):
             self.follow_with_trim(group)
         else:
-            self.follow_with_blocks()
+            self.follow_with_blocks(group)
 
-    # -- caps ------------------------------------------------------------------------------------
+    # -- limits and caps -------------------------------------------------------------------------
+
+    def keep_limits(self) -> None:
+        """What an operator said of single rigs: at once, protected or not."""
+        rigs, fleet, limit_w = self.rigs, self.fleet, self.limit_w
+        able = rigs.managed & (SHEDDABLE[rigs.status] | (rigs.status == Status.FOREIGN))
+        over = able & (limit_w >= 0) & (self.draft.assumed_w > limit_w)
+        low = over & fleet.continuous & (rigs.status == Status.RUNNING) & (limit_w >= fleet.floor_w)
+        for rows, power_w in ((low, limit_w), (over & ~low, np.zeros_like(limit_w))):
+            found = np.flatnonzero(rows)
+            self.draft.set(found, power_w[found], Cause.OPERATOR)
 
     def keep_caps(self, group: TrimGroup) -> None:
         """Take off what any feeder carries above its cap, the deepest first."""
@@ -82,7 +95,12 @@ class Allocator:
             need_w = int(self.feeders.over_w[feeder]) + self.draft.changed_w(mine)
             cause = Cause.EMERGENCY if self.task.is_emergency else Cause.PLANT
             if self.feeders.guessed[feeder]:
-                need_w, cause = min(need_w, self.task.blind_drop_w), Cause.LOST_SIGNAL
+                # What was ordered to run is no guess; only the rest is our blindness, and ramps.
+                ordered_w = int(self.draft.start_w[mine].sum())
+                known_w = max(0, ordered_w - int(self.feeders.cap_w[feeder]))
+                guess_w = max(0, int(self.feeders.over_w[feeder]) - known_w)
+                need_w -= max(0, guess_w - self.task.blind_drop_w)
+                cause = cause if known_w else Cause.LOST_SIGNAL
             if need_w <= 0:
                 continue
             trimmed = mine[group.rows]
@@ -103,7 +121,7 @@ class Allocator:
 
     # -- following the goal ----------------------------------------------------------------------
 
-    def follow_with_blocks(self) -> None:
+    def follow_with_blocks(self, group: TrimGroup) -> None:
         """No trim group worth the name: whole rigs, with a dead-band (N10)."""
         settled_w = self.task.settled_w + self.draft.changed_w()
         error_w = self.task.goal_w - settled_w
@@ -113,6 +131,7 @@ class Allocator:
             self.shed(-error_w, self.task.cause)
         elif error_w > max(band_w, block_w):
             self.wake({held: low - settled_w for held, low in self.capped_lows().items()})
+        self.set_trim(group)
 
     def follow_with_trim(self, group: TrimGroup) -> None:
         """Blocks bring the group to its middle, the group takes the rest."""
@@ -138,23 +157,26 @@ class Allocator:
     def set_trim(self, group: TrimGroup) -> None:
         """Send the group to the level that meets the goal a few seconds from now."""
         kept = self.draft.wanted_w[group.rows] != 0  # blocks just shed are not in it any more
-        left = TrimGroup(
-            group.rows[kept],
-            self.draft.assumed_w[group.rows[kept]],
-            group.floor_w[kept],
-            group.top_w[kept],
-        )
-        gone_w = group.level_sum_w - int(group.level_w[kept].sum())
-        missing_w = self.task.goal_w - (self.task.ahead_w - gone_w)
+        if not kept.any():
+            return
+        rows, level_w = group.rows[kept], self.level_w(group)[kept]
+        top_w = self.within_room(rows, level_w, group.top_w[kept])
+        left = TrimGroup(rows, level_w, group.floor_w[kept], top_w)
+        ahead_w = self.task.ahead_w + left.level_sum_w - group.level_sum_w
+        missing_w = self.task.goal_w - ahead_w
         band_w = self.fleet.total_w * self.settings.deadband_bp // FULL_BP
         is_urgent = missing_w < -band_w
         new_w = retrim(left, self.fleet, left.level_sum_w + missing_w, self.task.tick, is_urgent)
-        new_w = self.within_room(left, new_w)
         moved = new_w != left.level_w
         cause = self.task.cause if missing_w < 0 else Cause.PLANT
         self.draft.set(left.rows[moved], new_w[moved], cause)
 
-    def within_room(self, group: TrimGroup, new_w: Ints) -> Ints:
+    def level_w(self, group: TrimGroup) -> Ints:
+        """What each of the group is set to: by this tick's orders, else as found."""
+        told = self.draft.wanted_w[group.rows] >= 0
+        return np.where(told, self.draft.assumed_w[group.rows], group.level_w)
+
+    def within_room(self, rows: Ints, level_w: Ints, new_w: Ints) -> Ints:
         """Scale raises down where a feeder has less room than they want.
 
         Under a blind site the goal does not rise (`aiming`), but rigs that went low to cover for
@@ -164,8 +186,8 @@ class Allocator:
         blind[0] = False
         room_w = np.where(blind, 0, self.free_w())
         for feeder in np.flatnonzero(room_w < NO_CAP_W // 2):
-            mine = under(self.fleet, int(feeder))[self.fleet.feeder[group.rows]]
-            raise_w = np.where(mine, np.maximum(new_w - group.level_w, 0), 0)
+            mine = under(self.fleet, int(feeder))[self.fleet.feeder[rows]]
+            raise_w = np.where(mine, np.maximum(new_w - level_w, 0), 0)
             total_w = int(raise_w.sum())
             if total_w > room_w[feeder]:
                 new_w = new_w - raise_w + raise_w * int(room_w[feeder]) // total_w
@@ -191,6 +213,8 @@ class Allocator:
         if cause in WAITS_FOR_MIN_ON:
             able &= task.now_ms - rigs.on_ms >= self.fleet.min_on_ms
         gain_w = self.draft.assumed_w - self.draft.asleep_w
+        if task.is_emergency:  # what might come back by itself is told as well
+            self.draft.set(np.flatnonzero(able & (rigs.status == Status.DEAD)), 0, cause)
         ranked = self.ranking.to_shed(np.flatnonzero(able & (gain_w > 0)), gain_w)
         sums = np.cumsum(gain_w[ranked])
         count = int(np.searchsorted(sums, need_w)) + 1
@@ -217,7 +241,7 @@ class Allocator:
         able: Flags = (
             rigs.managed
             & ~rigs.locked
-            & (rigs.status == Status.SHED)
+            & ((rigs.status == Status.SHED) | self.is_retriable())
             & (self.draft.wanted_w < 0)
             & (self.task.now_ms - rigs.off_ms >= fleet.min_off_ms)
             & (self.ranking.cycles < self.settings.cycles_hard)
@@ -225,6 +249,14 @@ class Allocator:
             & open_below(fleet, self.feeders)[fleet.feeder]
         )
         return able
+
+    def is_retriable(self) -> Flags:
+        """Rigs that did not wake and are told no more: as good as asleep after a while."""
+        rigs = self.rigs
+        given_up = (rigs.status == Status.DEAD) & (rigs.tries >= len(self.settings.retry_ms))
+        since_ms = self.task.now_ms - rigs.ordered_ms
+        retriable: Flags = given_up & (since_ms >= np.maximum(self.fleet.min_off_ms, RETRY_MS))
+        return retriable
 
     def wake_cost_w(self) -> Ints:
         cost_w: Ints = np.maximum(self.ceiling_w - self.draft.asleep_w, 1)

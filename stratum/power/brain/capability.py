@@ -18,6 +18,7 @@ from typing import Protocol
 
 import numpy as np
 
+from stratum.power.brain.feeders import through
 from stratum.power.brain.fleet import Fleet, Label
 from stratum.power.brain.learning import Learned
 from stratum.power.brain.pacing import inrush_room
@@ -85,7 +86,7 @@ def capability(
         horizon_ms = minutes * MINUTE
         own_w = woken.in_time(fleet, horizon_ms, inrush)
         own_w += lifted.in_time(fleet, horizon_ms, None)
-        fits_w = _through(fleet, own_w, room_w)
+        fits_w = through(fleet, own_w, room_w)
         absorb_w.append(min(fits_w, ramp_up_w_per_min * minutes, hi_room_w))
     return Capability(sheddable_w, *absorb_w)
 
@@ -115,13 +116,3 @@ class _Rise:
         count = np.bincount(feeders, minlength=len(fleet.feeders))
         started = np.minimum(count, inrush * seconds)
         return sums_w * started // np.maximum(count, 1)
-
-
-def _through(fleet: Fleet, own_w: Ints, room_w: Ints) -> int:
-    """What of each feeder's own reaches the site through the room of every feeder above it."""
-    flow_w = own_w.copy()
-    for feeder in range(len(fleet.feeders) - 1, -1, -1):
-        flow_w[feeder] = min(int(flow_w[feeder]), int(room_w[feeder]))
-        if feeder:
-            flow_w[fleet.parent[feeder]] += flow_w[feeder]
-    return int(flow_w[0])

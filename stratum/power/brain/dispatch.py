@@ -55,6 +55,7 @@ class State:
     clocks: ClockState = field(default_factory=ClockState)
     meters: dict[str, MeterMemory] = field(default_factory=dict)
     load_w: int | None = None
+    owed_w: int = 0  # load that was still to come down after the last tick
     pacing: PacingState = field(default_factory=PacingState)
     fairness: FairnessState = field(default_factory=FairnessState)
     rotation: RotationState = field(default_factory=RotationState)
@@ -89,7 +90,7 @@ def decide(state: State, inputs: Inputs, settings: Settings, fleet: Fleet) -> De
     before_ms = None if state.pacing.goal_w is None else state.pacing.at_ms
     forget_old_cycles(rigs, before_ms, inputs.now_ms)
 
-    facts = observe(memory_of(state), rigs, inputs, settings, fleet)
+    facts = observe(memory_of(state), rigs, inputs, settings, fleet, state.owed_w)
     goal = aim(facts, rigs, state.pacing, state.start, inputs, settings, fleet)
     off_w = fairness.curtailed_w(rigs, fleet)
     tick = allocator(state, rigs, facts, goal, off_w, inputs, settings, fleet)
@@ -110,6 +111,7 @@ def decide(state: State, inputs: Inputs, settings: Settings, fleet: Fleet) -> De
             meters=memory.meters,
             load_w=memory.load_w,
             pacing=goal.pacing,
+            owed_w=max(0, facts.feeders.site.settled_w - goal.goal_w),
             fairness=fairness.count(state.fairness, off_w, settings, inputs.now_ms),
             rotation=turned,
             start=goal.start,
@@ -145,6 +147,7 @@ def allocator(
 ) -> Allocator:
     """Everything the allocation of this tick reads, and the draft it writes."""
     site = facts.feeders.site
+    ceiling_w = ceilings_w(facts, rigs, fleet)
     wish_w = fairness.wishes_w(state.fairness, off_w, site.settled_w - goal.goal_w, fleet)
     return Allocator(
         fleet=fleet,
@@ -158,8 +161,10 @@ def allocator(
             cycles=rigs.cycles.sum(axis=0),
             off_w=off_w,
             wish_w=wish_w,
+            over_price=facts.load.assumed_w > np.maximum(ceiling_w, fleet.idle_w),
         ),
-        ceiling_w=ceilings_w(facts, rigs, fleet),
+        ceiling_w=ceiling_w,
+        limit_w=facts.memory.overrides.rig_limits(fleet),
         task=Task(
             goal_w=goal.goal_w,
             settled_w=site.settled_w,
@@ -195,7 +200,8 @@ def allocate(tick: Allocator, facts: Facts, rotation: RotationState) -> Rotation
     tick.run(trim_group(tick.fleet, tick.rigs, facts.load.assumed_w, tick.ceiling_w))
     turned = rotate(rotation, tick)
     retries = facts.verified.retries
-    tick.draft.again(retries.rig, retries.power_w, retries.rung)
+    sent = (retries.power_w == 0) | (retries.rung > 0) | tick.task.may_wake
+    tick.draft.again(retries.rig[sent], retries.power_w[sent], retries.rung[sent])
     return turned
 
 
@@ -221,9 +227,9 @@ def picture(tick: Allocator, facts: Facts, goal: Aim) -> Picture:
         ordered_w=int(tick.draft.assumed_w.sum()),
         surplus_w=order.surplus_w,
         sheddable_w=able.sheddable_w,
-        absorb_1min_w=able.absorb_1min_w,
-        absorb_5min_w=able.absorb_5min_w,
-        absorb_15min_w=able.absorb_15min_w,
+        absorb_1min_w=able.absorb_1min_w if goal.may_rise else 0,
+        absorb_5min_w=able.absorb_5min_w if goal.may_rise else 0,
+        absorb_15min_w=able.absorb_15min_w if goal.may_rise else 0,
         foreign_w=facts.verified.foreign_w,
         unresponsive_w=facts.verified.unresponsive_w,
         cause=order.cause.value,

@@ -19,8 +19,8 @@ had time to work tells of the past and counts by its course: else every shed wou
 another one, down to nothing.
 
 A meter that shows one and the same figure while the load must have moved is frozen, whatever its
-clock says, and is not believed until it shows another. One that stands still with a load that
-stands still is only precise.
+clock says, and is not believed until it shows another or the devices' own. One that stands still
+with a load that stands still is only precise.
 """
 
 from __future__ import annotations
@@ -36,6 +36,8 @@ from stratum.power.brain.values import UNKNOWN_W, Inputs, Ints, MeterReading, Qu
 
 SMOOTHING = 8  # samples: a meter of 0.5 % noise leaves 0.1 % in the smoothed bias
 FULL_BP = 10_000
+DARK_BP = 500  # of what hangs under a feeder
+NO_BIAS_W = -(1 << 50)
 FROZEN_MS = 10_000  # a settlement meter's last digit does not stand for ten samples under load
 FROZEN_BP = 200  # of what hangs under it: the load must have moved by this much meanwhile
 _OBEYS = one_of(Status.RUNNING, Status.SHEDDING, Status.SHED, Status.WAKING)
@@ -108,7 +110,7 @@ def read_meters(
             kept = after(kept, sample.power_w, inputs.now_ms - age_ms - meter.delay_ms)
         memory[meter.feeder] = kept
         age_ms = inputs.now_ms - kept.true_ms
-        fresh = kept.power_w is not None and age_ms <= meter.max_age_ms and not kept.is_frozen
+        fresh = kept.power_w is not None and age_ms <= meter.max_age_ms
         views[row] = MeterView(row, kept.power_w, kept.true_ms, fresh)
     return memory, views
 
@@ -199,11 +201,16 @@ class Load:
         return self._devices
 
     def silent_by_feeder(self) -> Ints:
-        """Rigs under each feeder of which nothing can be said: no telemetry, not verified."""
+        """Watts under each feeder of which nothing can be said: no telemetry, not verified."""
         silent = (self.now_ms - self.rigs.seen_ms > self.settings.telemetry_age_ms) & (
             self.rigs.status != Status.SHED
         )
-        return self.fleet.by_feeder(silent.astype(np.int64))
+        return self.fleet.by_feeder(np.where(silent, self.fleet.rated_w, 0))
+
+    def is_dark(self, feeder: int) -> bool:
+        """Whether so much under a feeder is silent that the sum of devices means nothing."""
+        silent_w = int(self.silent_by_feeder()[feeder])
+        return silent_w * FULL_BP > int(self.rated_by_feeder[feeder]) * DARK_BP
 
 
 def thawed(
@@ -214,17 +221,17 @@ def thawed(
     for row, view in views.items():
         name = load.fleet.feeders[row].name
         kept = memory[name]
-        if not view.fresh:
+        if not view.fresh or view.power_w is None:
             continue
         predicted = int(load.predicted_by_feeder(view.true_ms)[row])
-        if kept.then_w is None:
-            memory[name] = replace(kept, then_w=predicted)
-            continue
-        moved_w = abs(predicted - kept.then_w)
+        then_w = predicted if kept.then_w is None else kept.then_w
+        much_w = int(load.rated_by_feeder[row]) * FROZEN_BP // FULL_BP
         is_still = view.true_ms - kept.since_ms >= FROZEN_MS
-        if is_still and moved_w * FULL_BP > load.rated_by_feeder[row] * FROZEN_BP:
-            memory[name] = replace(kept, is_frozen=True)
-            views[row] = replace(view, fresh=False)
+        has_moved = abs(predicted - then_w) > much_w
+        is_borne_out = abs(view.power_w - int(load.devices_by_feeder()[row])) <= much_w
+        is_frozen = (kept.is_frozen or (is_still and has_moved)) and not is_borne_out
+        memory[name] = replace(kept, then_w=then_w, is_frozen=is_frozen)
+        views[row] = replace(view, fresh=not is_frozen)
     return memory, views
 
 
@@ -242,14 +249,23 @@ def estimate(
         if memory.bias_w is not None:
             known_w = memory.bias_w - int(load.judged_by_feeder[feeder])
         smooth_w = known_w + (bias_w - known_w) // SMOOTHING
-        counted_w = max(bias_w, smooth_w)
+        counted_w = max(bias_w, smooth_w, supported_w(load, feeder))
         memory = replace(memory, bias_w=smooth_w)
         return Estimate(view.power_w, "meter", assumed_w + counted_w, ahead_w + counted_w), memory
 
     told_w = int(load.devices_by_feeder()[feeder])
     reserve_w = told_w * load.settings.stale_meter_reserve_bp // FULL_BP
     beyond_w = max(0, told_w - int(load.predicted_by_feeder(load.now_ms)[feeder])) + reserve_w
-    silent = int(load.silent_by_feeder()[feeder])
-    source = "devices" if silent == 0 else "model"
-    measured_w = told_w if silent == 0 else None
-    return Estimate(measured_w, source, assumed_w + beyond_w, ahead_w + beyond_w), memory
+    if load.is_dark(feeder):
+        return Estimate(None, "model", assumed_w + beyond_w, ahead_w + beyond_w), memory
+    return Estimate(told_w, "devices", assumed_w + beyond_w, ahead_w + beyond_w), memory
+
+
+def supported_w(load: Load, feeder: int) -> int:
+    """The least bias that the devices bear out: a meter that reads too little, against all of
+    them, must not raise the load. NO_BIAS_W where too few are heard."""
+    if load.is_dark(feeder):
+        return NO_BIAS_W
+    told_w = int(load.devices_by_feeder()[feeder])
+    excused_w = told_w * load.settings.disagree_bp // FULL_BP
+    return told_w - int(load.predicted_by_feeder(load.now_ms)[feeder]) - excused_w

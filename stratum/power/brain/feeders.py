@@ -67,7 +67,7 @@ def read_feeders(
     estimates: list[Estimate | None] = []
     for row, feeder in enumerate(fleet.feeders):
         view = views.get(row)
-        if row and view is None:
+        if row and view is None and cap_w[row] >= NO_CAP_W:
             estimates.append(None)
             continue
         found, kept = estimate(load, view, memory.get(feeder.name, MeterMemory()), row, horizon_ms)
@@ -110,3 +110,13 @@ def under(fleet: Fleet, feeder: int) -> Flags:
     for row in range(feeder + 1, len(fleet.feeders)):
         below[row] = below[fleet.parent[row]]
     return below
+
+
+def through(fleet: Fleet, own_w: Ints, room_w: Ints) -> int:
+    """What of each feeder's own reaches the site through the room of every feeder above it."""
+    flow_w = own_w.copy()
+    for feeder in range(len(fleet.feeders) - 1, -1, -1):
+        flow_w[feeder] = min(int(flow_w[feeder]), int(room_w[feeder]))
+        if feeder:
+            flow_w[fleet.parent[feeder]] += flow_w[feeder]
+    return int(flow_w[0])

@@ -14,7 +14,7 @@ from stratum.power.brain.estimator import Load, MeterMemory, read_meters, thawed
 from stratum.power.brain.feeders import Feeders, read_feeders
 from stratum.power.brain.fleet import Fleet
 from stratum.power.brain.settings import HOUR, Settings
-from stratum.power.brain.state import HOURS, RigState
+from stratum.power.brain.state import HOURS, RigState, Status
 from stratum.power.brain.trim import horizon_ms
 from stratum.power.brain.values import Inputs
 from stratum.power.brain.verification import VerificationState, Verified, verify
@@ -48,24 +48,27 @@ class Facts:
 
 
 def observe(
-    memory: Memory, rigs: RigState, inputs: Inputs, settings: Settings, fleet: Fleet
+    memory: Memory,
+    rigs: RigState,
+    inputs: Inputs,
+    settings: Settings,
+    fleet: Fleet,
+    owed_w: int,
 ) -> Facts:
-    """Read one process image."""
+    """Read one process image. `owed_w`: load that was still to come down after the last tick."""
     now_ms = inputs.now_ms
     clock, of_clocks = clocks.watch(
         memory.clocks, now_ms, inputs.wall_ms, settings, stamps_of(inputs)
     )
     meters, views = read_meters(memory.meters, inputs, settings, fleet, clock.wall_ms)
     site = views.get(0)
-    load_w = site.power_w if site is not None and site.fresh else memory.load_w
+    is_seen = site is not None and site.fresh and not memory.verification.balance.flipped[0]
+    load_w = site.power_w if site is not None and is_seen else memory.load_w
     orders, effects, of_orders = overrides.apply(
         memory.overrides, inputs.orders, now_ms, settings, fleet, load_w=load_w
     )
     for effect in effects:
-        if effect.locked is not None:
-            rigs.locked[effect.rigs] = effect.locked
-        if effect.managed is not None:
-            rigs.managed[effect.rigs] = effect.managed
+        obey(rigs, effect)
     heard, of_sources = sources.advance(
         memory.sources,
         inputs.signals,
@@ -75,12 +78,16 @@ def observe(
         fleet.total_w,
         clock.reject_wall_timed,
         load_w=load_w,
-        load_ms=None if site is None or not site.fresh else site.true_ms,
+        load_ms=site.true_ms if site is not None and is_seen else None,
         cleared=orders.cleared,
     )
 
     before_w = rigs.assumed_w(fleet)
-    verified = verify(rigs, memory.verification, inputs, settings, fleet, tuple(views.values()))
+    believed = tuple(
+        replace(view, fresh=view.fresh and not meters[fleet.feeders[row].name].is_frozen)
+        for row, view in views.items()
+    )
+    verified = verify(rigs, memory.verification, inputs, settings, fleet, believed, owed_w=owed_w)
     views = {
         row: replace(view, fresh=view.fresh and not verified.disbelieved[row])
         for row, view in views.items()
@@ -117,6 +124,18 @@ def observe(
             *of_price,
         ),
     )
+
+
+def obey(rigs: RigState, effect: overrides.OrderEffect) -> None:
+    """What an operator's order says of rigs themselves; one that is adopted begins anew."""
+    if effect.locked is not None:
+        rigs.locked[effect.rigs] = effect.locked
+    if effect.managed is not None:
+        rigs.managed[effect.rigs] = effect.managed
+    if effect.managed:
+        left = effect.rigs[rigs.status[effect.rigs] == Status.UNRESPONSIVE]
+        rigs.status[left] = Status.UNKNOWN
+        rigs.rung[left] = rigs.tries[left] = 0
 
 
 def stamps_of(inputs: Inputs) -> tuple[int, ...]:

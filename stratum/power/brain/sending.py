@@ -7,7 +7,10 @@ from stratum.power.brain.draft import Draft
 from stratum.power.brain.estimator import Load, predicted_w
 from stratum.power.brain.learning import Learned
 from stratum.power.brain.settings import HOUR, Settings
-from stratum.power.brain.state import HOURS, Status
+from stratum.power.brain.state import HOURS, Status, one_of
+
+#: From these a rig is woken; from any other it is set to another level.
+_STILL = one_of(Status.SHED, Status.DEAD)
 
 
 def send(
@@ -25,7 +28,7 @@ def send(
     if not len(rows):
         return
     rigs, fleet = draft.rigs, draft.fleet
-    was_asleep = load.assumed_w[rows] <= draft.asleep_w[rows]
+    was_asleep = _STILL[rigs.status[rows]]
     slept, woken = rows[power_w == 0], rows[(power_w > 0) & was_asleep]
     trimmed = rows[(power_w > 0) & ~was_asleep]
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stratum.power.brain.fleet import Fleet
+from stratum.power.brain.fleet import Fleet, Label
 from stratum.power.brain.state import RigState, Status
-from stratum.power.brain.values import Ints
+from stratum.power.brain.values import UNKNOWN_W, Ints
 
 FULL_BP = 10_000
 STEP_BP = 200  # of a rig's rating: below it a command is not worth sending
@@ -57,13 +57,17 @@ class TrimGroup:
 
 
 def trim_group(fleet: Fleet, rigs: RigState, assumed_w: Ints, ceiling_w: Ints) -> TrimGroup:
-    """Rigs with a power target that run, obey, and are ours."""
-    rows = np.flatnonzero(
-        fleet.continuous & rigs.managed & (rigs.status == Status.RUNNING) & (assumed_w > 0)
-    )
+    """Rigs with a power target that run, obey, and are ours; not those an operator protects.
+
+    One that was never ordered stands where it says it stands.
+    """
+    able = fleet.continuous & rigs.managed & (fleet.label != Label.PROTECTED)
+    rows = np.flatnonzero(able & (rigs.status == Status.RUNNING) & (assumed_w > 0))
+    found = (rigs.ordered_w == UNKNOWN_W) & (rigs.seen_w > 0)
+    level_w = np.where(found, rigs.seen_w, assumed_w)[rows]
     floor_w = fleet.floor_w[rows]
     top_w = np.maximum(floor_w, ceiling_w[rows])
-    return TrimGroup(rows, np.clip(assumed_w[rows], floor_w, top_w), floor_w, top_w)
+    return TrimGroup(rows, np.clip(level_w, floor_w, np.maximum(top_w, level_w)), floor_w, top_w)
 
 
 def horizon_ms(fleet: Fleet) -> int:

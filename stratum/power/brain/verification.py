@@ -37,6 +37,9 @@ from stratum.power.brain.witnesses import Work
 
 #: With less of the fleet's rated power heard of than this, the sum of devices says nothing.
 COVERED_BP = 5_000
+#: A rig that was left to a human is tried again after so long: it may have been repaired.
+LEFT_MS = HOUR
+
 NAMED = 3  # rigs that a reason names before it counts
 
 
@@ -389,6 +392,9 @@ class _Look:
         is_time = (act_ms != NEVER) & (self.now_ms >= act_ms)
         down = (rigs.status == Status.UNRESPONSIVE) & (rigs.ordered_w == 0) & rigs.managed
         rows = np.flatnonzero(down & ~self.weighed.on_trial)
+        left = rows[escalation.is_left(rigs, rows, fleet)]
+        forgotten = left[self.now_ms - act_ms[left] >= LEFT_MS]
+        escalation.begin_again(self.attempts, rigs, forgotten, self.now_ms)
         rows = rows[~escalation.is_left(rigs, rows, fleet)]
         if is_storm and owed_w is not None:
             worst_w = rigs.worst_w(fleet)[rows]
