@@ -19,8 +19,8 @@ had time to work tells of the past and counts by its course: else every shed wou
 another one, down to nothing.
 
 A meter that shows one and the same figure while the load must have moved is frozen, whatever its
-clock says, and is not believed until it shows another or the devices' own. One that stands still
-with a load that stands still is only precise.
+clock says, and is not believed until it shows another, or the devices have said the same for a
+minute. One that stands still with a load that stands still is only precise.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ from stratum.power.brain.values import UNKNOWN_W, Inputs, Ints, MeterReading, Qu
 SMOOTHING = 8  # samples: a meter of 0.5 % noise leaves 0.1 % in the smoothed bias
 FULL_BP = 10_000
 DARK_BP = 500  # of what hangs under a feeder
-NO_BIAS_W = -(1 << 50)
 FROZEN_MS = 10_000  # a settlement meter's last digit does not stand for ten samples under load
+THAWED_MS = 60_000  # what passes by a frozen figure does not stay there so long
 FROZEN_BP = 200  # of what hangs under it: the load must have moved by this much meanwhile
 _OBEYS = one_of(Status.RUNNING, Status.SHEDDING, Status.SHED, Status.WAKING)
 
@@ -58,7 +58,8 @@ class MeterMemory:
     """The last sample that could be used, when it was true, and its feeder's smoothed bias.
 
     `since_ms`: since when it has shown this figure; `then_w`: the load as predicted for that time;
-    `is_frozen`: the load has moved since then, so that the figure is not believed any more.
+    `is_frozen`: the load has moved since then, so that the figure is not believed any more;
+    `borne_ms`: since when the devices say the same all the same, None while they don't.
     """
 
     power_w: int | None = None
@@ -67,6 +68,7 @@ class MeterMemory:
     since_ms: int = 0
     then_w: int | None = None
     is_frozen: bool = False
+    borne_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +202,13 @@ class Load:
             self._devices = self.fleet.by_feeder(np.where(asked_early, course_w, self.present_w))
         return self._devices
 
+    def told_by_feeder(self) -> Ints:
+        """Watts that rigs under each feeder say they take, those on their way left out."""
+        rigs = self.rigs
+        is_fresh = self.now_ms - rigs.seen_ms <= self.settings.telemetry_age_ms
+        told = is_fresh & (rigs.seen_w != UNKNOWN_W) & (rigs.seen_ms >= rigs.due_ms)
+        return self.fleet.by_feeder(np.where(told & _OBEYS[rigs.status], rigs.seen_w, 0))
+
     def silent_by_feeder(self) -> Ints:
         """Watts under each feeder of which nothing can be said: no telemetry, not verified."""
         silent = (self.now_ms - self.rigs.seen_ms > self.settings.telemetry_age_ms) & (
@@ -229,8 +238,13 @@ def thawed(
         is_still = view.true_ms - kept.since_ms >= FROZEN_MS
         has_moved = abs(predicted - then_w) > much_w
         is_borne_out = abs(view.power_w - int(load.devices_by_feeder()[row])) <= much_w
-        is_frozen = (kept.is_frozen or (is_still and has_moved)) and not is_borne_out
-        memory[name] = replace(kept, then_w=then_w, is_frozen=is_frozen)
+        borne_ms = None
+        if is_borne_out:
+            borne_ms = load.now_ms if kept.borne_ms is None else kept.borne_ms
+        is_frozen = kept.is_frozen or (is_still and has_moved and not is_borne_out)
+        if borne_ms is not None and load.now_ms - borne_ms >= THAWED_MS:
+            is_frozen, then_w = False, predicted  # it was only precise, and the course too slow
+        memory[name] = replace(kept, then_w=then_w, is_frozen=is_frozen, borne_ms=borne_ms)
         views[row] = replace(view, fresh=not is_frozen)
     return memory, views
 
@@ -262,10 +276,8 @@ def estimate(
 
 
 def supported_w(load: Load, feeder: int) -> int:
-    """The least bias that the devices bear out: a meter that reads too little, against all of
-    them, must not raise the load. NO_BIAS_W where too few are heard."""
-    if load.is_dark(feeder):
-        return NO_BIAS_W
-    told_w = int(load.devices_by_feeder()[feeder])
+    """The least bias that rigs' own watts bear out: a meter that reads too little, against what
+    they say, must not raise the load. Of rigs that say nothing it may be right."""
+    told_w = int(load.told_by_feeder()[feeder])
     excused_w = told_w * load.settings.disagree_bp // FULL_BP
     return told_w - int(load.predicted_by_feeder(load.now_ms)[feeder]) - excused_w
