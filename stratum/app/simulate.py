@@ -13,9 +13,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from stratum.errors import ConfigError, Problem
+from stratum.errors import BaseloadError, ConfigError, Problem
 from stratum.power.brain.dispatch import State, decide
 from stratum.power.brain.values import Inputs
+from stratum.power.journal.files import journal_files
 from stratum.power.journal.recorder import Journal
 from stratum.power.journal.writer import Writer
 from stratum.power.simulation.catalogue import CATALOGUE
@@ -95,6 +96,10 @@ def _recorded(scenario: Scenario, directory: Path | None) -> Iterator[Watch[Stat
     if directory is None:
         yield None
         return
+    if directory.is_dir() and journal_files(directory):
+        # Every run begins on the same day of the twin's calendar: a second one behind the first
+        # would go back in time.
+        raise BaseloadError(f"{directory} has a journal of another run: name a new directory")
     fleet = scenario.farm.fleet(scenario.rigs)
     settings = scenario.made_settings(fleet)
     writer = Writer(directory)
