@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from stratum.app.progress import bar
 from stratum.errors import BaseloadError, ConfigError, Problem
 from stratum.power.brain.dispatch import State, decide
 from stratum.power.brain.values import Inputs
@@ -53,7 +53,7 @@ def simulate(wish: Wish) -> None:
     scenario = wished(wish)
     if wish.out is not None:
         wish.out.touch()  # a path that can't be written fails now, not after an hour
-    with _progress(scenario) as progress, _recorded(scenario, wish.journal) as watch:
+    with bar(scenario.name, scenario.seconds) as progress, _recorded(scenario, wish.journal) as watch:
         done = run(scenario, decide, State.fresh, seed=wish.seed, progress=progress, watch=watch)
     judged = score(done)
     if wish.out is not None:
@@ -165,14 +165,3 @@ def show_catalogue() -> None:
 
 def _console() -> Console:
     return Console(width=None if sys.stdout.isatty() else WIDTH)
-
-
-@contextmanager
-def _progress(scenario: Scenario) -> Iterator[Callable[[int], None]]:
-    """A bar while a terminal waits; a pipe or a log file sees nothing of it."""
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
-    silent = not console.is_terminal
-    with Progress(*columns, console=console, transient=True, disable=silent) as bar:
-        task = bar.add_task(scenario.name, total=scenario.seconds)
-        yield lambda seconds: bar.update(task, completed=seconds)
