@@ -277,8 +277,10 @@ def _with_co2(inputs: Inputs, example: Example | None) -> Inputs:
 
 
 def _show(made: Study, console: Console) -> None:
-    """Nothing but the answer stands above the tables."""
+    """The answer and what it rests on stand above the tables."""
     console.print(escape(wording.answer(made)), style="bold")
+    for caveat in wording.caveats(made):
+        console.print(escape(f"- {caveat}"), style="yellow")
     console.print(escape(wording.earnings_in_words(made)))
     console.print(escape(wording.size_in_words(made)))
     console.print()
@@ -319,6 +321,7 @@ def facts(made: Study) -> dict[str, Any]:
     inputs = question.inputs
     return {
         "answer": wording.answer(made),
+        "caveats": list(wording.caveats(made)),
         "profitable": best.is_profitable,
         "chance_of_profit": made.chance_of_profit,
         "currency": inputs.currency,

@@ -18,7 +18,7 @@ from stratum.power.plan import chain, charts, draws, wording
 from stratum.power.plan.examples import EXAMPLES
 from stratum.power.plan.inputs import Given, Inputs, figures
 from stratum.power.plan.study import Study
-from stratum.power.plan.verdict import Verdict, mean_tariff
+from stratum.power.plan.verdict import Verdict
 
 _TOOLS = {"displayModeBar": False, "responsive": True}
 
@@ -42,6 +42,7 @@ def page(study: Study) -> str:
             "</head><body>",
             f"<header><h1>{escape(name)}</h1><p>{escape(_about(study))}</p></header>",
             f'<p class="answer {verdict}">{escape(wording.answer(study))}</p>',
+            _caveats(study),
             f"<p>{escape(wording.earnings_in_words(study))}</p>",
             f"<p>{escape(wording.size_in_words(study))}</p>",
             _percentiles(study),
@@ -66,10 +67,15 @@ def page(study: Study) -> str:
 def _about(study: Study) -> str:
     name = study.question.surplus[0].name
     example = EXAMPLES.get(name)
-    about = f"{example.about}; made by rules, not measured" if example else "surplus from a file"
+    about = example.about if example else "surplus from a file"
     inputs = study.question.inputs
     last = study.calendar.labels[-1]
     return f"{about}. {study.calendar.labels[0]} to {last}, money in {inputs.currency}."
+
+
+def _caveats(study: Study) -> str:
+    points = "".join(f"<li>{escape(point)}</li>" for point in wording.caveats(study))
+    return f'<ul class="remark">{points}</ul>'
 
 
 # -- pieces of markup --------------------------------------------------------------------------
@@ -157,7 +163,6 @@ def _months(study: Study) -> str:
     difficulty = chain.difficulty(inputs.chain, when, runs.course)[0]
     subsidies = chain.subsidies_btc(inputs.chain, when)
     surplus = best.years.surplus_mwh[0].mean(axis=0)
-    hours = best.years.hours[0].mean(axis=0)
     total = made.flow[0].cumsum()
     rows = []
     for place, label in enumerate(when.labels):
@@ -169,7 +174,7 @@ def _months(study: Study) -> str:
                 label,
                 wording.number(surplus[month], 0),
                 wording.number(made.absorbed_mwh[0, place], 0),
-                wording.number(hours[month], 0),
+                wording.number(made.hours[0, place], 0),
                 wording.number(difficulty[place] / 1e12, 1),
                 wording.number(float(subsidies[place]), 4),
                 wording.number(price_per_ph_day(float(difficulty[place]), reward, price), 2),
@@ -206,7 +211,7 @@ def _inputs(study: Study) -> str:
     rows.append(_given("tariff", question.prices.rate))
     if question.prices.tariff.windows:
         rows.append(("by time (UTC)", question.prices.text, "", "", question.prices.rate.origin))
-        rows.append(("mean of what is taken", wording.number(mean_tariff(study.best.years), 2), "",
+        rows.append(("mean of what is paid", wording.number(float(study.best.cash.tariff[0]), 2), "",
                      question.prices.rate.unit, "from the above"))  # fmt: skip
     rows += _heading("Fleet")
     for verdict in study.candidates:
@@ -249,7 +254,8 @@ def _plan(inputs: Inputs, study: Study) -> list[Cells]:
 
 def _method(study: Study) -> str:
     objective = (
-        "Rigs sleep in hours that cost more than they earn."
+        "Rigs sleep in hours that cost more than they earn; wear and start of those stops are not "
+        "counted, nor are cycles shown."
         if study.question.follows_price
         else "Rigs follow the surplus at any price; losses are shown."
     )
