@@ -113,7 +113,7 @@ class Site:
     """How a farm turns megawatts into work."""
 
     overhead: Given = _figure(
-        "site power over rig power", 1.05, 1.02, 1.10, "ratio", "power.md §6: 1.02 to 1.10"
+        "site power over rig power", 1.05, 1.02, 1.10, "ratio", "cooling, transformers, network: 1.02 to 1.10"
     )
     reserve_percent: Given = _figure(
         "kept below the surplus", 1, 0, 3, "% of surplus", "the controller's default"
@@ -124,10 +124,15 @@ class Site:
         60,
         300,
         "s a cycle",
-        "the controller's N13: 60 s fast, 120 s stock",
+        "the controller's goal N13 (docs/power.md): 60 s fast, 120 s stock",
     )
     min_off_s: Given = _figure(
-        "shortest sleep", 600, 300, 900, "s", "the controller's N11: 5 min fast, 10 min stock"
+        "shortest sleep",
+        600,
+        300,
+        900,
+        "s",
+        "the controller's goal N11 (docs/power.md): 5 min fast, 10 min stock",
     )
     idle_w: Given = _figure(
         "power of a rig asleep", 25, 10, 60, "W", "Luxor's figure for LuxOS; range assumed"

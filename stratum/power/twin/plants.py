@@ -1,7 +1,7 @@
 """Plants whose surplus has a physical reason: nuclear, hydro, geothermal, wind, solar, an ISO.
 
-Figures carry their source; D is a public page, [K] what people of the trade know and nobody here
-has checked. An assumed one has a range, and nothing that rests on it is more than a rehearsal.
+Figures carry their source: a public page, or what people of the trade know and nobody here has
+checked. An assumed one has a range, and nothing that rests on it is more than a rehearsal.
 """
 
 from __future__ import annotations
@@ -59,35 +59,30 @@ NUCLEAR = Process(
     "two units of 1,200 MW in a system with much cogeneration: surplus in the nights of winter",
     600.0,
     (
-        Given("units", 2.0, "", "D neimagazine.com, Belarus NPP: two VVER-1200"),
-        Given("unit gross", 1_200.0, "MW", "D the same: 2,400 MW together"),
+        Given("units", 2.0, "", "public page: neimagazine.com, Belarus NPP: two VVER-1200"),
+        Given("unit gross", 1_200.0, "MW", "the same page: 2,400 MW together"),
         Given("house load", 0.07, "of gross", "assumed", 0.05, 0.08),
-        Given("energy a year", 41.1, "TWh", "D energo-cis.ru: demand of Belarus in 2023"),
+        Given("energy a year", 41.1, "TWh", "public page: energo-cis.ru: demand of Belarus in 2023"),
         Given("winter above mean", 0.12, "of demand", "assumed", 0.08, 0.18),
         Given(
             "must-run, heat season",
             2_400.0,
             "MW",
-            "assumed; cogeneration is the base of that system and stays on at night, D BelTA "
-            "23.10.2013",
+            "assumed; cogeneration is the base of that system and stays on at night, public page: "
+            "BelTA 23.10.2013",
             1_800.0,
             3_000.0,
         ),
         Given("must-run, summer", 700.0, "MW", "assumed", 400.0, 1_000.0),
-        Given("electric boilers", 916.0, "MW", "D BelTA 23.7.2020: built to take the surplus"),
+        Given(
+            "electric boilers", 916.0, "MW", "public page: BelTA 23.7.2020, built for the surplus"
+        ),
         Given("boilers in use", 0.25, "of them", "assumed", 0.0, 1.0),
         Given("demand noise", 0.004, "of demand", "assumed", 0.002, 0.01),
         Given("noise memory", 900.0, "s", "assumed", 300.0, 1_800.0),
     ),
     _nuclear,
 )
-
-#: How long a unit is away: to refuel (about 80 days were planned for the first outage at Belarus-1,
-#: D news.by; a routine one is assumed shorter, 30-60), and after a trip (assumed, 1-10; Belarus-1
-#: was off for 11 days after a transformer fault, D neimagazine.com 8374215).
-REFUELLING_DAYS = 40
-TRIP_DAYS = 3
-
 
 # -- hydro, geothermal ----------------------------------------------------------------------
 
@@ -112,7 +107,7 @@ HYDRO = Process(
             600.0,
             "MW",
             "the case's own; Ethiopia's miners took about 600 MW of surplus hydro at 3.2 US cents, "
-            "D atlas21.com",
+            "public page: atlas21.com",
         ),
         Given(
             "rise", 24.0, "h", "a season (10-60 days, assumed) pressed into a day", 24.0, 1_440.0
@@ -143,7 +138,7 @@ GEOTHERMAL = Process(
             "spare",
             90.0,
             "MW",
-            "assumed; plants ran 73 % of the time on average, D EIA for 2022 at "
+            "assumed; plants ran 73 % of the time on average, public page: EIA for 2022 at "
             "globalenergyprize.org: a quarter of what is installed",
             50.0,
             100.0,
@@ -153,13 +148,18 @@ GEOTHERMAL = Process(
             0.02,
             "of it",
             "assumed; output moves with the air's temperature by day and season where it cools the "
-            "plant, D NREL ATB 2020, and is flat otherwise",
+            "plant, public page: NREL ATB 2020, and is flat otherwise",
             0.0,
             0.08,
         ),
         Given("noise", 0.003, "of it", "assumed", 0.001, 0.01),
         Given("noise memory", 600.0, "s", "assumed", 60.0, 3_600.0),
-        Given("well", 15.0, "MW", "assumed: one wellhead unit; 10-15 MW, D scribd 274248606"),
+        Given(
+            "well",
+            15.0,
+            "MW",
+            "assumed: one wellhead unit; 10-15 MW, public page: scribd 274248606",
+        ),
     ),
     _geothermal,
 )
@@ -202,16 +202,16 @@ WIND = Process(
             "memory",
             6.0,
             "h",
-            "assumed; exponentially decaying autocorrelation, D arXiv:1511.02345",
+            "assumed; exponentially decaying autocorrelation, public page: arXiv:1511.02345",
             2.0,
             24.0,
         ),
         Given("turbulence", 0.08, "of the speed", "assumed for a whole farm", 0.04, 0.15),
         Given("gust memory", 60.0, "s", "assumed", 20.0, 300.0),
         Given("farm width", 120.0, "s", "assumed: a gust crosses 1 km at 8 m/s", 60.0, 600.0),
-        Given("cut-in", 3.0, "m/s", "[K]"),
-        Given("rated speed", 12.0, "m/s", "[K]"),
-        Given("cut-out", 25.0, "m/s", "[K]"),
+        Given("cut-in", 3.0, "m/s", "trade knowledge, unchecked"),
+        Given("rated speed", 12.0, "m/s", "trade knowledge, unchecked"),
+        Given("cut-out", 25.0, "m/s", "trade knowledge, unchecked"),
     ),
     _wind,
 )
@@ -251,7 +251,7 @@ SOLAR = Process(
             90.0,
             "s",
             "so that a minute changes at most 47 % of the plant: 0.43 to 0.53 were the largest at "
-            "80 and 48 MW, D doi:10.1002/pip.2302",
+            "80 and 48 MW, public page: doi:10.1002/pip.2302",
             60.0,
             180.0,
         ),
@@ -278,7 +278,7 @@ ISO = Process(
     "base points of a grid operator, every five minutes",
     100.0,
     (
-        Given("every", 300.0, "s", "power.md §5.6: ERCOT, follow each base point, 5 min"),
+        Given("every", 300.0, "s", "ERCOT: follow each base point, 5 min"),
         Given("start", 70.0, "% of the fleet", "assumed", 0.0, 100.0),
         Given("step", 8.0, "% of the fleet, one sigma", "assumed", 2.0, 20.0),
         Given("least", 10.0, "% of the fleet", "assumed", 0.0, 50.0),

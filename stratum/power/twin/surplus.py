@@ -166,10 +166,10 @@ def _ou(name: str, sigma: float, origin: str, tau: Given) -> Process:
     )
 
 
-_JUMPY = "power.md Appendix A, 'very jumpy (σ 10 %, τ 3 min)'"
+_JUMPY = "the jumpiest of the reference's surpluses: σ 10 %, τ 3 min"
 
 TESTS: tuple[Process, ...] = (
-    _ou("ou-5", 5.0, "power.md §7.9", Given("tau", 600.0, "s", "assumed", 180.0, 1_800.0)),
+    _ou("ou-5", 5.0, "a noisy surplus of the acceptance scenarios", Given("tau", 600.0, "s", "assumed", 180.0, 1_800.0)),
     _ou("ou-10", 10.0, _JUMPY, Given("tau", 180.0, "s", _JUMPY)),
     Process(
         "flat",
@@ -188,7 +188,7 @@ TESTS: tuple[Process, ...] = (
         (
             Given("level", 60.0, "% of the fleet", "assumed", 40.0, 80.0),
             Given("height", 20.0, "% of the fleet", "assumed", 5.0, 40.0),
-            Given("period", 4.0, "s", "power.md §7.9; the grid of aFRR, §5.6"),
+            Given("period", 4.0, "s", "the acceptance scenario; the grid of aFRR"),
         ),
         _sawtooth,
     ),
@@ -197,8 +197,8 @@ TESTS: tuple[Process, ...] = (
         "test: all and nothing in turn",
         100.0,
         (
-            Given("high", 100.0, "% of the fleet", "power.md §7.9"),
-            Given("low", 0.0, "% of the fleet", "power.md §7.9"),
+            Given("high", 100.0, "% of the fleet", "the acceptance scenario"),
+            Given("low", 0.0, "% of the fleet", "the acceptance scenario"),
             Given("period", 1_800.0, "s", "assumed", 600.0, 7_200.0),
         ),
         _steps,
