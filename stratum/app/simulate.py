@@ -53,7 +53,10 @@ def simulate(wish: Wish) -> None:
     scenario = wished(wish)
     if wish.out is not None:
         wish.out.touch()  # a path that can't be written fails now, not after an hour
-    with bar(scenario.name, scenario.seconds) as progress, _recorded(scenario, wish.journal) as watch:
+    with (
+        bar(scenario.name, scenario.seconds) as progress,
+        _recorded(scenario, wish.journal) as watch,
+    ):
         done = run(scenario, decide, State.fresh, seed=wish.seed, progress=progress, watch=watch)
     judged = score(done)
     if wish.out is not None:

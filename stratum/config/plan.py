@@ -49,6 +49,10 @@ _SHARES = {
 _POSITIVE = {"block_interval_s", "difficulty_t", "coin_price", "overhead", "rig_life_years"}
 
 
+#: What was so on the day `quoted`: another day with our figures would be neither's.
+_QUOTED = ("height", "difficulty_t", "coin_price")
+
+
 def read_figures(path: Path, inputs: Inputs) -> Inputs:
     """The inputs with the file's figures in place. Raises ConfigError with every problem."""
     root = Table(read_document(path))
@@ -75,6 +79,10 @@ def _read_group(table: Table, group: _Group, path: Path) -> _Group:
     }
     if isinstance(group, Chain):
         changes["quoted"] = table.read("quoted", _day, group.quoted)
+        missing = [name for name in _QUOTED if not table.has(name)]
+        if table.has("quoted") and table.sound("quoted") and missing:
+            fault = f"is another day, without {', '.join(missing)} of that day"
+            table.complain("quoted", fault, "write all of them, or none")
     table.close()
     return dataclasses.replace(group, **changes)  # type: ignore[arg-type]  # by name, checked above
 

@@ -14,7 +14,7 @@ from stratum.power.brain.commands import Level, Reason
 from stratum.power.simulation.catalogue import CATALOGUE
 from stratum.power.simulation.plots import MOST_POINTS, page
 from stratum.power.simulation.report import loudest, show
-from stratum.power.simulation.run import Event, Run, Log, run
+from stratum.power.simulation.run import Event, Log, Run, run
 from stratum.power.simulation.score import Score, score
 from tests.power.naive import decide, fresh
 

@@ -53,6 +53,10 @@ class Fleet:
     def ths(self) -> float:
         return sum(machine.count * machine.ths for machine in self.machines)
 
+    @property
+    def j_per_th(self) -> float:
+        return self.rig_mw * 1e6 / self.ths
+
     def scaled(self, factor: float) -> Fleet:
         """The same mixture, so many times as large; never fewer than one rig of a model."""
         return dataclasses.replace(

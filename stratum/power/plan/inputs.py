@@ -113,7 +113,12 @@ class Site:
     """How a farm turns megawatts into work."""
 
     overhead: Given = _figure(
-        "site power over rig power", 1.05, 1.02, 1.10, "ratio", "cooling, transformers, network: 1.02 to 1.10"
+        "site power over rig power",
+        1.05,
+        1.02,
+        1.10,
+        "ratio",
+        "cooling, transformers, network: 1.02 to 1.10",
     )
     reserve_percent: Given = _figure(
         "kept below the surplus", 1, 0, 3, "% of surplus", "the controller's default"

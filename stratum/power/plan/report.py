@@ -13,8 +13,7 @@ from importlib.resources import files
 import plotly.io
 import plotly.offline
 
-from stratum.power.economics.hashprice import price_per_ph_day
-from stratum.power.plan import chain, charts, draws, wording
+from stratum.power.plan import chain, charts, draws, running, wording
 from stratum.power.plan.examples import EXAMPLES
 from stratum.power.plan.inputs import Given, Inputs, figures
 from stratum.power.plan.study import Study
@@ -46,7 +45,10 @@ def page(study: Study) -> str:
             f"<p>{escape(wording.earnings_in_words(study))}</p>",
             f"<p>{escape(wording.size_in_words(study))}</p>",
             _percentiles(study),
-            _section("Fleets compared", _candidates(study), "In the middle case."),
+            _section("Fleets compared", _candidates(study),
+                     "In the middle case. At its break-even a fleet is worth nothing to build; "
+                     "it runs up to the tariff at which it earns its power in the first month. "
+                     + wording.running_in_words(study)),
             _section("Cash", _chart(charts.cash_flow(study), "cash"),
                      "Added up, after tax, without interest. Investment first; what rigs and "
                      "site are still worth comes back at the end."),
@@ -136,22 +138,26 @@ def _percentiles(study: Study) -> str:
 def _candidates(study: Study) -> str:
     code = study.question.inputs.currency
     head = ("fleet", "rigs", "MW", "J/TH", f"investment, {code}", f"NPV, {code}", "IRR, %",
-            "payback, years", f"break-even, {code}/MWh")  # fmt: skip
-    return _table(head, map(_candidate, study.candidates), range(1, 9), "candidates")
+            "payback, years", f"break-even, {code}/MWh", f"runs up to, {code}/MWh")  # fmt: skip
+    inputs = study.question.inputs
+    first = float(running.hashprices(inputs, study.calendar)[0])
+    rows = (_candidate(verdict, inputs, first) for verdict in study.candidates)
+    return _table(head, rows, range(1, len(head)), "candidates")
 
 
-def _candidate(verdict: Verdict) -> Cells:
+def _candidate(verdict: Verdict, inputs: Inputs, hashprice: float) -> Cells:
     fleet = verdict.fleet
     return (
         fleet.name,
         wording.number(fleet.rigs),
         wording.number(fleet.rig_mw, 1),
-        wording.number(fleet.rig_mw * 1e6 / fleet.ths, 1),
+        wording.number(fleet.j_per_th, 1),
         wording.compact(verdict.cash.invested),
         wording.compact(verdict.npv),
         wording.number(verdict.irr_percent, 1),
         wording.number(verdict.payback_years, 1),
         wording.number(verdict.break_even, 1),
+        wording.number(running.runs_up_to(inputs, fleet, hashprice), 1),
     )
 
 
@@ -162,13 +168,12 @@ def _months(study: Study) -> str:
     runs = draws.middle(inputs, when)
     difficulty = chain.difficulty(inputs.chain, when, runs.course)[0]
     subsidies = chain.subsidies_btc(inputs.chain, when)
+    prices = running.hashprices(inputs, when)
     surplus = best.years.surplus_mwh[0].mean(axis=0)
     total = made.flow[0].cumsum()
     rows = []
     for place, label in enumerate(when.labels):
         month = when.month_of_year[place]
-        price = float(runs.course.price[0, place])
-        reward = float(subsidies[place]) + inputs.chain.fees_btc.value
         rows.append(
             (
                 label,
@@ -177,7 +182,7 @@ def _months(study: Study) -> str:
                 wording.number(made.hours[0, place], 0),
                 wording.number(difficulty[place] / 1e12, 1),
                 wording.number(float(subsidies[place]), 4),
-                wording.number(price_per_ph_day(float(difficulty[place]), reward, price), 2),
+                wording.number(float(prices[place]), 2),
                 wording.number(made.coins[0, place], 3),
                 *(
                     wording.number(series[0, place] / 1000, 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from stratum.power.plan import running
 from stratum.power.plan.examples import EXAMPLES
 from stratum.power.plan.inputs import Given
 from stratum.power.plan.study import Row, Study
@@ -123,6 +124,20 @@ def earnings_in_words(study: Study) -> str:
     return (
         f"A MWh at the meter earns {first} {code} in the first year and {last} in the last: "
         "what power and upkeep may cost where rigs and site are paid for already."
+    )
+
+
+def running_in_words(study: Study) -> str:
+    """Which rig earns its power, at the mean tariff of the best fleet."""
+    inputs = study.question.inputs
+    tariff = float(study.best.cash.tariff[0])
+    prices = running.hashprices(inputs, study.calendar)
+    first, last = (running.pays_up_to(inputs, tariff, float(prices[place])) for place in (0, -1))
+    if math.isinf(first):
+        return "At this tariff every rig earns its power, however old."
+    return (
+        f"At {number(tariff, 1)} {inputs.currency}/MWh a rig earns its power up to "
+        f"{number(first, 1)} J/TH in the first month and {number(last, 1)} in the last."
     )
 
 

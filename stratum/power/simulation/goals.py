@@ -8,7 +8,6 @@ from stratum.power.simulation.farms import Mix
 from stratum.power.simulation.run import Run
 from stratum.power.simulation.score import SETTLES_SECONDS, Score
 
-
 #: What a reader of the figures should know.
 HOW_ERRORS_COUNT = (
     f"Errors leave out the first {SETTLES_SECONDS} s of an ordered shed, until 95 % of it is gone: "

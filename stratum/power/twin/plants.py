@@ -62,7 +62,9 @@ NUCLEAR = Process(
         Given("units", 2.0, "", "public page: neimagazine.com, Belarus NPP: two VVER-1200"),
         Given("unit gross", 1_200.0, "MW", "the same page: 2,400 MW together"),
         Given("house load", 0.07, "of gross", "assumed", 0.05, 0.08),
-        Given("energy a year", 41.1, "TWh", "public page: energo-cis.ru: demand of Belarus in 2023"),
+        Given(
+            "energy a year", 41.1, "TWh", "public page: energo-cis.ru: demand of Belarus in 2023"
+        ),
         Given("winter above mean", 0.12, "of demand", "assumed", 0.08, 0.18),
         Given(
             "must-run, heat season",

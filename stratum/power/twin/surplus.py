@@ -169,7 +169,12 @@ def _ou(name: str, sigma: float, origin: str, tau: Given) -> Process:
 _JUMPY = "the jumpiest of the reference's surpluses: σ 10 %, τ 3 min"
 
 TESTS: tuple[Process, ...] = (
-    _ou("ou-5", 5.0, "a noisy surplus of the acceptance scenarios", Given("tau", 600.0, "s", "assumed", 180.0, 1_800.0)),
+    _ou(
+        "ou-5",
+        5.0,
+        "a noisy surplus of the acceptance scenarios",
+        Given("tau", 600.0, "s", "assumed", 180.0, 1_800.0),
+    ),
     _ou("ou-10", 10.0, _JUMPY, Given("tau", 180.0, "s", _JUMPY)),
     Process(
         "flat",
