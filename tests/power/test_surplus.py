@@ -22,7 +22,7 @@ def test_every_figure_has_an_origin_or_a_range(process: Process) -> None:
         if given.low is not None and given.high is not None:
             assert given.low <= given.value <= given.high, given
         else:
-            assert "assumed" not in given.origin or "D " in given.origin, given
+            assert "assumed" not in given.origin or "public page: " in given.origin, given
 
 
 @each

@@ -216,7 +216,8 @@ def _inputs(study: Study) -> str:
     rows.append(_given("tariff", question.prices.rate))
     if question.prices.tariff.windows:
         rows.append(("by time (UTC)", question.prices.text, "", "", question.prices.rate.origin))
-        rows.append(("mean of what is paid", wording.number(float(study.best.cash.tariff[0]), 2), "",
+        paid = wording.number(float(study.best.cash.tariff[0]), 2)
+        rows.append(("mean of what is paid", paid, "",
                      question.prices.rate.unit, "from the above"))  # fmt: skip
     rows += _heading("Fleet")
     for verdict in study.candidates:

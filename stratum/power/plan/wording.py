@@ -70,7 +70,7 @@ def fleet_in_words(verdict: Verdict) -> str:
 def answer(study: Study) -> str:
     """Whether it is profitable, and at what tariff it stops being so, in one sentence."""
     best, code = study.best, study.question.inputs.currency
-    years = study.question.inputs.years
+    years = counted(study.question.inputs.years, "year")
     rate = f"{number(float(best.cash.tariff[0]), 1)} {code}/MWh"
     low, _, high = study.break_even
     reach = f"P10 to P90: {number(low, 1)} to {number(high, 1)}"
@@ -80,7 +80,7 @@ def answer(study: Study) -> str:
     if best.is_profitable:
         back = f"{number(best.payback_years, 1)} years"
         return (
-            f"Yes: at {rate}, {what} earn an NPV of {money(best.npv, code)} in {counted(years, 'year')} and "
+            f"Yes: at {rate}, {what} earn an NPV of {money(best.npv, code)} in {years} and "
             f"are paid back after {back}; it stops being profitable at {limit} ({reach}), "
             f"and {chance}."
         )
@@ -93,7 +93,7 @@ def answer(study: Study) -> str:
             end += ", so the plant would have to pay for it"
     return (
         f"No: at {rate}, {what}{others} lose "
-        f"{money(-best.npv, code)} (NPV of {counted(years, 'year')}); {end}; {chance}."
+        f"{money(-best.npv, code)} (NPV of {years}); {end}; {chance}."
     )
 
 

@@ -6,8 +6,8 @@ drifts is one event, a unit that trips is another.
 
     t10, t95     from the decision until so much of the way from the old load to the target is done
     delivered    how far the load lay towards the target, mean over the event
-    score        1 - integral |P - target| / integral target; an order to shed all but STEP_BP of the
-                 fleet is held against the load that there was to shed, where that is more
+    score        1 - integral |P - target| / integral target; an order to shed all but STEP_BP of
+                 the fleet is held against the load that there was to shed, where that is more
 """
 
 from __future__ import annotations

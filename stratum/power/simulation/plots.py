@@ -105,7 +105,8 @@ def _about(run: Run) -> str:
     scenario, width = run.scenario, _width(run.scenario.seconds)
     each = "a second" if width == 1 else f"the mean of {width} s"
     return (
-        f"{counted(scenario.rigs, 'rig')}, {run.fleet.total_w / 1e6:.1f} MW, {scenario.farm.mix} firmware, "
+        f"{counted(scenario.rigs, 'rig')}, {run.fleet.total_w / 1e6:.1f} MW, "
+        f"{scenario.farm.mix} firmware, "
         f"{scenario.farm.trim_bp / 100:g} % of it trimmed, reserve "
         f"{run.settings.reserve_bp / 100:g} %; {scenario.hours:g} h of {scenario.surplus}, seed "
         f"{run.seed}. A digital twin, not a farm. Each point is {each}; the first "

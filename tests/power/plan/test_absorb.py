@@ -81,8 +81,8 @@ def test_a_part_of_a_year_is_scaled_to_whole_months_and_the_rest_is_the_mean() -
     missing = missing_months(surplus)
     assert missing == tuple(range(2, 12))
     months = filled(taken.hours, missing)
-    assert months[:2].tolist() == [744, 672]
-    assert months[2:].tolist() == [708] * 10
+    assert months[:2, 0].tolist() == [744, 672]
+    assert months[2:, 0].tolist() == [708] * 10
 
 
 def test_a_fleet_is_sized_to_a_part_of_the_energy() -> None:
