@@ -4,6 +4,19 @@ Each example is a handful of published figures and a few lines that turn them in
 minutes. What was published says where; what was not is assumed, with a range. Several years are
 drawn, because the next one will not be the last one's copy: weather, outages and trips differ.
 They show what a plan looks like; a decision wants a history of one's own as CSV.
+
+The twin has plants of the same names (`stratum.power.twin.plants`): a day of them second by
+second, scaled to a fleet, to try a controller on. A plan wants a whole year's energy, so the two
+are made by rules of their own, and differ where a day and a year do:
+
+    nuclear      the twin takes off the quarter of the electric boilers that it assumes in use
+                 (of 916 MW), where here the surplus is what boilers and rigs would share; must-run
+                 is 2,400 MW of cogeneration there, 2,200 and 500 of reserve here; mean load 4,692
+                 MW there (2023), 4,850 here (2026)
+    hydro        the twin presses the rise of a season into a day
+    geothermal   90 MW there, a quarter of a plant; 76 here, what Kenya curtailed
+    wind         one farm of 200 MW on a line of 100 there; here 300 MW of which a stated share is
+                 curtailed, whatever line that takes
 """
 
 from __future__ import annotations
@@ -40,6 +53,7 @@ class Example:
     tariff: Given  # USD/MWh, what the plant might ask
     rules: Rules
     make: Callable[[Rules, np.random.Generator], Floats]
+    left_out: str = ""  # what competes for this surplus and is not in the rules
 
 
 def synthesise(example: Example, seed: int, years: int = 1) -> tuple[Surplus, ...]:
@@ -313,6 +327,8 @@ EXAMPLES: Mapping[str, Example] = MappingProxyType(
                 _rule(15, 0, 35, "USD/MWh", "assumed; miners in Ethiopia pay 32 for hydro power"),
                 _NUCLEAR,
                 _nuclear,
+                "electric boilers of 916 MW, built for this surplus, are left out: what they take "
+                "is not there for rigs",
             ),
             Example(
                 "hydro-100-to-600",

@@ -102,8 +102,10 @@ def caveats(study: Study) -> tuple[str, ...]:
     question = study.question
     surplus = question.surplus[0]
     found = list(surplus.notes)
-    if surplus.name in EXAMPLES:
+    example = EXAMPLES.get(surplus.name)
+    if example is not None:
         found.append("the surplus is made by rules, not measured")
+        found += [example.left_out] if example.left_out else []
     if study.missing_months:
         there = counted(round(surplus.days), "day")
         found.append(

@@ -67,12 +67,10 @@ def table(rows: tuple[Line, ...]) -> Table:
 def loudest(events: tuple[Event, ...], most: int) -> list[Event]:
     """The largest steps of the goal, then alarms before warnings before the rest; by time."""
     order = {Level.ALARM: 0, Level.WARNING: 1, Level.INFO: 2}
-    moves = sorted(
-        (event for event in events if event.step_w), key=lambda event: -abs(event.step_w)
-    )
-    steps = moves[: min(STEPS, most)]
-    rest = [event for event in events if event not in steps]
-    rest.sort(key=lambda event: order[event.level])
+    by_step = sorted(events, key=lambda event: -abs(event.step_w))
+    steps = [event for event in by_step[: min(STEPS, most)] if event.step_w]
+    rest = by_step[len(steps) :]
+    rest.sort(key=lambda event: order[event.level])  # within a level, what moved the most
     return sorted([*steps, *rest[: most - len(steps)]], key=lambda event: event.second)
 
 

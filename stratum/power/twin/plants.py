@@ -2,6 +2,9 @@
 
 Figures carry their source: a public page, or what people of the trade know and nobody here has
 checked. An assumed one has a range, and nothing that rests on it is more than a rehearsal.
+
+`baseload plan` has examples of the same names, which are years at 15 minutes and made by rules of
+their own: `stratum.power.plan.examples` says where the two differ, and why.
 """
 
 from __future__ import annotations
