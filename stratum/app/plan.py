@@ -20,10 +20,11 @@ from stratum.config.plan import machine, read_figures, read_fleet
 from stratum.errors import BaseloadError, ConfigError, Problem
 from stratum.power.economics.currency import problem_of
 from stratum.power.economics.models import ModelRow, parse_models
+from stratum.power.figures import ASSUMED, Given
 from stratum.power.plan import running, wording
 from stratum.power.plan.examples import EXAMPLES, Example, synthesise
 from stratum.power.plan.fleet import Fleet, Machine, in_merit_order, mw_for_fraction, sized
-from stratum.power.plan.inputs import ASSUMED, USD, Given, Inputs, figures, in_currency
+from stratum.power.plan.inputs import USD, Inputs, figures, in_currency
 from stratum.power.plan.report import page
 from stratum.power.plan.study import Study, study
 from stratum.power.plan.surplus import Surplus, read_csv, split_years

@@ -24,8 +24,9 @@ from stratum.config.table import Table
 from stratum.config.values import Fault, shown
 from stratum.errors import ConfigError
 from stratum.power.economics.models import ModelRow, find
+from stratum.power.figures import Given
 from stratum.power.plan.fleet import Machine
-from stratum.power.plan.inputs import Chain, Given, Inputs, Money, Site, figures, rig_price
+from stratum.power.plan.inputs import Chain, Inputs, Money, Site, figures, rig_price
 
 _Group = TypeVar("_Group", Chain, Site, Money)
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from stratum.power.figures import Given
 from stratum.power.plan.cash import Runs
 from stratum.power.plan.chain import Calendar, Course
-from stratum.power.plan.inputs import Given, Inputs
+from stratum.power.plan.inputs import Inputs
 from stratum.power.plan.surplus import Floats
 
 #: The normal distribution's P90.

@@ -23,13 +23,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from math import erf, exp, sqrt
+from math import sqrt
 from types import MappingProxyType
 
 import numpy as np
 
-from stratum.power.plan.inputs import ASSUMED, Given, certain
+from stratum.power.figures import ASSUMED, Given, certain
 from stratum.power.plan.surplus import Floats, Surplus
+from stratum.power.processes import normal_below, wander
 
 STEP_S = 900
 
@@ -98,14 +99,8 @@ def _winter(coldest_day: float) -> Floats:
 
 
 def _wander(rng: np.random.Generator, hours: float) -> Floats:
-    """Ornstein-Uhlenbeck of mean 0 and deviation 1 that forgets in so many hours."""
-    keep = exp(-1 / hours)
-    shocks = (rng.standard_normal(_HOURS + 1) * sqrt(1 - keep * keep)).tolist()
-    level = float(rng.standard_normal())
-    levels = []
-    for shock in shocks:
-        levels.append(level)
-        level = keep * level + shock
+    """Mean 0 and deviation 1, forgotten in so many hours."""
+    levels = wander(rng, _HOURS + 1, 1.0, hours)
     per_hour = 3600 // STEP_S
     return np.interp(np.arange(_STEPS) / per_hour, np.arange(_HOURS + 1), levels)
 
@@ -284,7 +279,7 @@ def _wind(rules: Rules, rng: np.random.Generator) -> Floats:
     season = (_winter(15) - 0.5) * 2
     level = _wander(rng, rules["wind forgets in"].value)
     swing = _swing(rules["winter over summer"].value)
-    chance = _normal_share(level * sqrt(1 - swing * swing / 2) + swing * season)
+    chance = normal_below(level * sqrt(1 - swing * swing / 2) + swing * season)
     mean = rules["capacity factor before curtailment"].value
     output = rules["wind farms"].value * chance ** ((1 - mean) / mean)  # E[U^k] = 1/(1+k)
     return np.asarray(
@@ -295,13 +290,6 @@ def _wind(rules: Rules, rng: np.random.Generator) -> Floats:
 def _swing(ratio: float) -> float:
     """The shift of the season that makes winter's output so many times summer's, near enough."""
     return float(np.log(ratio) / 2)
-
-
-def _normal_share(levels: Floats) -> Floats:
-    """The normal distribution's function, by a table: numpy has none."""
-    grid = np.linspace(-6, 6, 1201)
-    table = [0.5 * (1 + erf(x / sqrt(2))) for x in grid.tolist()]
-    return np.interp(levels, grid, table)
 
 
 def _limit(output: Floats, share: float) -> float:

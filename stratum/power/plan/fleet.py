@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stratum.power.plan.inputs import Given
+from stratum.power.figures import Given
 from stratum.power.plan.surplus import Floats
 
 _BISECTIONS = 40

@@ -15,46 +15,12 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, TypeVar
 
-ASSUMED = "assumed"
+from stratum.power.figures import ASSUMED, Given
 
 #: The currency of the figures below.
 USD = "USD"
 
 _Group = TypeVar("_Group", "Chain", "Site", "Money")
-
-
-@dataclass(frozen=True, slots=True)
-class Given:
-    """One figure. `origin` is its source, or begins with "assumed"."""
-
-    value: float
-    unit: str
-    origin: str
-    low: float
-    high: float
-
-    @property
-    def is_assumed(self) -> bool:
-        return self.origin.startswith(ASSUMED)
-
-    @property
-    def is_certain(self) -> bool:
-        return self.low == self.high
-
-    def scaled(self, factor: float, unit: str) -> Given:
-        """The same figure in another unit."""
-        return dataclasses.replace(
-            self,
-            value=self.value * factor,
-            low=self.low * factor,
-            high=self.high * factor,
-            unit=unit,
-        )
-
-
-def certain(value: float, unit: str, origin: str) -> Given:
-    """A figure without a range: a rule, or an operator's decision."""
-    return Given(value, unit, origin, value, value)
 
 
 def _figure(

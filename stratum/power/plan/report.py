@@ -13,9 +13,10 @@ from importlib.resources import files
 import plotly.io
 import plotly.offline
 
+from stratum.power.figures import Given
 from stratum.power.plan import chain, charts, draws, running, wording
 from stratum.power.plan.examples import EXAMPLES
-from stratum.power.plan.inputs import Given, Inputs, figures
+from stratum.power.plan.inputs import Inputs, figures
 from stratum.power.plan.study import Study
 from stratum.power.plan.verdict import Verdict
 

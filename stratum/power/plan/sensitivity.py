@@ -6,10 +6,11 @@ import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from stratum.power.figures import Given
 from stratum.power.plan import draws
 from stratum.power.plan.chain import Calendar
 from stratum.power.plan.fleet import Fleet
-from stratum.power.plan.inputs import Given, figures
+from stratum.power.plan.inputs import figures
 from stratum.power.plan.verdict import Question, worth
 
 #: In the chart: more bars than this are noise.

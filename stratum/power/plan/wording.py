@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
+from stratum.power.figures import Given
 from stratum.power.plan import running
 from stratum.power.plan.examples import EXAMPLES
-from stratum.power.plan.inputs import Given
 from stratum.power.plan.study import Row, Study
 from stratum.power.plan.verdict import Verdict
 from stratum.power.words import counted

@@ -275,10 +275,10 @@ def _said(run: Run) -> str:
 def _origins(run: Run) -> str:
     process = PROCESSES[run.scenario.surplus]
     rows = []
-    for given in process.given:
-        span = "" if given.low is None else f" ({given.low:g} to {given.high:g})"
+    for name, given in process.given.items():
+        span = "" if given.is_certain else f" ({given.low:g} to {given.high:g})"
         rows.append(
-            f"<tr><td>{escape(given.name)}<td class=number>{given.value:g}"
+            f"<tr><td>{escape(name)}<td class=number>{given.value:g}"
             f"<td>{escape(given.unit)}<td>{escape(given.origin + span)}"
         )
     scale = (

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from stratum.power.figures import certain
 from stratum.power.plan.absorb import absorb, filled, missing_months
 from stratum.power.plan.fleet import Fleet, Machine, in_merit_order, mw_for_fraction, sized
-from stratum.power.plan.inputs import certain
 from stratum.power.plan.surplus import Surplus
 from stratum.power.plan.tariff import Bands
 from tests.power.plan.question import NEW_YEAR_S, fleet, plain_site, put, year_of
