@@ -20,10 +20,11 @@ from stratum.config.plan import machine, read_figures, read_fleet
 from stratum.errors import BaseloadError, ConfigError, Problem
 from stratum.power.economics.currency import problem_of
 from stratum.power.economics.models import ModelRow, parse_models
-from stratum.power.plan import wording
+from stratum.power.figures import ASSUMED, Given
+from stratum.power.plan import running, wording
 from stratum.power.plan.examples import EXAMPLES, Example, synthesise
 from stratum.power.plan.fleet import Fleet, Machine, in_merit_order, mw_for_fraction, sized
-from stratum.power.plan.inputs import ASSUMED, USD, Given, Inputs, figures, in_currency
+from stratum.power.plan.inputs import USD, Inputs, figures, in_currency
 from stratum.power.plan.report import page
 from stratum.power.plan.study import Study, study
 from stratum.power.plan.surplus import Surplus, read_csv, split_years
@@ -150,7 +151,7 @@ def _inputs(wish: PlanWish, problems: list[Problem]) -> Inputs:
         try:
             inputs = read_figures(wish.figures, inputs)
         except ConfigError as exc:
-            problems += exc.problems
+            problems += _in_file(wish.figures, exc)
     if wish.years is not None and 1 <= wish.years <= _MOST_YEARS:
         inputs = dataclasses.replace(inputs, years=wish.years)
     return inputs
@@ -232,8 +233,18 @@ def _machines(
     try:
         return read_fleet(wish.fleet, rows, inputs)
     except ConfigError as exc:
-        problems += exc.problems
+        problems += _in_file(wish.fleet, exc)
         return ()
+
+
+def _in_file(path: Path, error: ConfigError) -> list[Problem]:
+    """Its problems, each with the file before the key: two files may be wrong at once."""
+    return [
+        problem
+        if problem.key == str(path)  # the file as a whole
+        else dataclasses.replace(problem, key=f"{path.name}: {problem.key}")
+        for problem in error.problems
+    ]
 
 
 def _size(written: str, problems: list[Problem]) -> tuple[float, bool] | None:
@@ -246,7 +257,10 @@ def _size(written: str, problems: list[Problem]) -> tuple[float, bool] | None:
         number = math.nan
     if 0 < number < (100 if is_part else math.inf):
         return (number / 100 if is_part else number), is_part
-    problems.append(Problem("--size", f"is {written!r}", "write 50% of the surplus, or 40MW"))
+    fault = f"is {written!r}"
+    if is_part and number >= 100:
+        fault += ": only a fleet as large as the highest peak takes all of it"
+    problems.append(Problem("--size", fault, "write 50% of the surplus, or 40MW"))
     return None
 
 
@@ -277,8 +291,10 @@ def _with_co2(inputs: Inputs, example: Example | None) -> Inputs:
 
 
 def _show(made: Study, console: Console) -> None:
-    """Nothing but the answer stands above the tables."""
+    """The answer and what it rests on stand above the tables."""
     console.print(escape(wording.answer(made)), style="bold")
+    for caveat in wording.caveats(made):
+        console.print(escape(f"- {caveat}"), style="yellow")
     console.print(escape(wording.earnings_in_words(made)))
     console.print(escape(wording.size_in_words(made)))
     console.print()
@@ -292,13 +308,20 @@ def _show(made: Study, console: Console) -> None:
     if len(made.candidates) > 1:
         console.print()
         console.print(_compared(made))
+        code = made.question.inputs.currency
+        console.print(
+            f"Tariffs, {code}/MWh: even at, where building it is worth nothing; runs to, where it "
+            f"just earns its power in the first month. {escape(wording.running_in_words(made))}"
+        )
     console.print()
 
 
 def _compared(made: Study) -> Table:
     code = made.question.inputs.currency
+    inputs = made.question.inputs
+    first = float(running.hashprices(inputs, made.calendar)[0])
     table = Table(box=None, pad_edge=False)
-    for head in ("fleet", "rigs", "MW", f"NPV, {code}", "payback", f"even at, {code}/MWh"):
+    for head in ("fleet", "rigs", "MW", f"NPV, {code}", "payback", "even at", "runs to"):
         justify: JustifyMethod = "left" if head == "fleet" else "right"
         table.add_column(head, justify=justify, header_style="dim", no_wrap=True)
     for verdict in made.candidates:
@@ -309,6 +332,7 @@ def _compared(made: Study) -> Table:
             wording.compact(verdict.npv),
             wording.number(verdict.payback_years, 1),
             wording.number(verdict.break_even, 1),
+            wording.number(running.runs_up_to(inputs, verdict.fleet, first), 1),
         )
     return table
 
@@ -317,8 +341,10 @@ def facts(made: Study) -> dict[str, Any]:
     """The study for scripts. What is infinite or does not exist is null."""
     question, best = made.question, made.best
     inputs = question.inputs
+    first = float(running.hashprices(inputs, made.calendar)[0])
     return {
         "answer": wording.answer(made),
+        "caveats": list(wording.caveats(made)),
         "profitable": best.is_profitable,
         "chance_of_profit": made.chance_of_profit,
         "currency": inputs.currency,
@@ -326,6 +352,9 @@ def facts(made: Study) -> dict[str, Any]:
         "months": [made.calendar.labels[0], made.calendar.labels[-1]],
         "break_even_tariff_per_mwh": _known(best.break_even),
         "break_even_fleet_mw": made.largest_mw,
+        "break_even_j_per_th": _known(
+            running.pays_up_to(inputs, float(best.cash.tariff[0]), first)
+        ),
         "percentiles": [
             {"name": row.label, "unit": row.unit,
              **{f"p{part}": _known(value)
@@ -337,7 +366,8 @@ def facts(made: Study) -> dict[str, Any]:
              "investment": verdict.cash.invested, "npv": verdict.npv,
              "irr_percent": _known(verdict.irr_percent),
              "payback_years": _known(verdict.payback_years),
-             "break_even_tariff_per_mwh": _known(verdict.break_even)}
+             "break_even_tariff_per_mwh": _known(verdict.break_even),
+             "runs_up_to_tariff_per_mwh": running.runs_up_to(inputs, verdict.fleet, first)}
             for verdict in made.candidates
         ],
         "sensitivity": [

@@ -9,42 +9,25 @@ import dataclasses
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
+from stratum.app.progress import bar
 from stratum.power.journal.chain import JournalDamaged
 from stratum.power.journal.reading import Proof, expand, records
 from stratum.power.journal.records import Record, RecordKind, Tick, Unreadable, utc_text
 from stratum.power.journal.replay import Decide, Replayed, replay
 from stratum.power.settlement.baselines import Baseline
 from stratum.power.settlement.exports import export, megawatts
+from stratum.power.words import counted
 
 _Passing = Callable[[Iterable[Record]], Iterator[Record]]
 
-DONE = 0
-FAILED = 1
+S = TypeVar("S")
 
 
-@dataclass(frozen=True, slots=True)
-class Brain:
-    """What decides, and the type of what it remembers."""
-
-    state: type[Any]
-    decide: Decide[Any]
-
-
-def the_brain() -> Brain:
-    from stratum.power.brain.dispatch import State, decide
-
-    return Brain(State, decide)
-
-
-def show(paths: Sequence[Path], *, as_json: bool) -> int:
+def show(paths: Sequence[Path], *, as_json: bool) -> None:
     """A line for each tick that had something to say: what was asked, what was done, why."""
     for record in records(expand(paths), torn_is_end=True):
         if record.kind is RecordKind.TICK:
@@ -53,22 +36,25 @@ def show(paths: Sequence[Path], *, as_json: bool) -> int:
                 print(_told_as_json(record, tick) if as_json else _told(record, tick))
         elif not as_json and record.kind is not RecordKind.SNAPSHOT:
             print(f"{utc_text(record.header.t_utc_ms)} {record.kind.value}")
-    return DONE
 
 
 def verify(
-    paths: Sequence[Path], *, key: bytes | None = None, as_json: bool, brain: Brain | None = None
-) -> int:
-    """Check the chain and decide again upon all of it; the exit code says whether both held."""
-    brain = brain or the_brain()
+    paths: Sequence[Path],
+    state: type[S],
+    decide: Decide[S],
+    *,
+    key: bytes | None = None,
+    as_json: bool,
+) -> bool:
+    """Check the chain and decide again upon all of it; whether both held."""
     files = expand(paths)
     proof = Proof(key)
-    replayed: Replayed[Any] | None = None
+    replayed: Replayed[S] | None = None
     fault: Exception | None = None
     try:
         with _progress(files, "replaying") as passed:
             found = passed(proof.through(records(files)))
-            replayed = replay(found, brain.state, brain.decide)
+            replayed = replay(found, state, decide)
     except (JournalDamaged, Unreadable) as exc:
         fault = exc
 
@@ -78,12 +64,12 @@ def verify(
         if as_json
         else _report(proof, replayed, fault)
     )
-    return DONE if is_good and proof.counts[RecordKind.TICK] else FAILED
+    return is_good and proof.counts[RecordKind.TICK] > 0
 
 
 def settle(
     paths: Sequence[Path], out: Path, minutes: int, baseline: Baseline, *, as_json: bool
-) -> int:
+) -> None:
     """Write intervals.csv, events.csv and rigs.csv."""
     files = expand(paths)
     with _progress(files, "settling") as passed:
@@ -91,12 +77,12 @@ def settle(
         done = export(found, out, minutes * 60_000, baseline)
     if as_json:
         print(json.dumps(dataclasses.asdict(done) | {"head": done.head.hex()}, indent=2))
-        return DONE
+        return
     print(
-        f"{out}: {done.intervals} intervals, {done.events} events, {done.rigs} rows of rigs\n"
+        f"{out}: {counted(done.intervals, 'interval')}, {counted(done.events, 'event')},"
+        f" {counted(done.rigs, 'row')} of rigs\n"
         f"energy {done.energy_wh / 1e6:.3f} MWh, journal head {done.head.hex()}"
     )
-    return DONE
 
 
 def _told(record: Record, tick: Tick) -> str:
@@ -133,17 +119,22 @@ def _report(proof: Proof, replayed: Replayed[Any] | None, fault: Exception | Non
     elif replayed.difference is not None:
         lines = [f"not the same decisions: {replayed.difference}"]
     else:
-        lines = [f"{replayed.ticks} ticks decided again, all of them the same"]
+        lines = [f"{counted(replayed.ticks, 'tick')} decided again, all of them the same"]
         if replayed.skipped:
-            lines.append(f"{replayed.skipped} ticks lie before the first snapshot")
+            lines.append(f"before the first snapshot: {counted(replayed.skipped, 'tick')}")
     if proof.first is not None and proof.last is not None:
         signed = ", ".join(f"{n} by {key.hex()}" for key, n in proof.signed.items())
         lines += [
             f"from {utc_text(proof.first.header.t_utc_ms)}"
             f" to {utc_text(proof.last.header.t_utc_ms)}",
             f"head {proof.head.hex()} record {proof.last.header.seq}",
-            f"checkpoints: {signed or 'none'}",
+            f"checkpoints: {signed or 'none (a simulation has no key to sign with)'}",
         ]
+    lines += [
+        f"record {step.seq}: a start at {utc_text(step.to_ms)}, which is before the record in front"
+        f" of it ({utc_text(step.from_ms)}): was the clock set, or are these two runs?"
+        for step in proof.steps_back
+    ]
     if proof.bytes_per_day is not None:
         lines.append(f"{proof.size / 1e6:.1f} MB, {proof.bytes_per_day / 1e6:.0f} MB a day")
     return "\n".join(lines)
@@ -163,6 +154,7 @@ def _as_json(
         "records": proof.counts.total(),
         "head": proof.head.hex(),
         "signed": {key.hex(): count for key, count in proof.signed.items()},
+        "steps_back": [dataclasses.asdict(step) for step in proof.steps_back],
         "bytes": proof.size,
         "bytes_per_day": proof.bytes_per_day,
     }
@@ -170,17 +162,14 @@ def _as_json(
 
 @contextmanager
 def _progress(files: Sequence[Path], doing: str) -> Iterator[_Passing]:
-    """A bar while a terminal waits; a pipe or a log file sees nothing of it."""
-    console = Console(stderr=True)
-    columns = TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        sizes = [path.stat().st_size for path in files]
-        task = progress.add_task(doing, total=sum(sizes))
-        before = dict(zip(files, accumulate(sizes, initial=0), strict=False))
+    """A bar over the bytes of these files, moved by the records that pass."""
+    sizes = [path.stat().st_size for path in files]
+    before = dict(zip(files, accumulate(sizes, initial=0), strict=False))
+    with bar(doing, sum(sizes)) as done:
 
         def passing(found: Iterable[Record]) -> Iterator[Record]:
             for record in found:
-                progress.update(task, completed=before[record.path] + record.offset)
+                done(before[record.path] + record.offset)
                 yield record
 
         yield passing

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from stratum.errors import ConfigError, Problem
+from stratum.app.progress import bar
+from stratum.errors import BaseloadError, ConfigError, Problem
 from stratum.power.brain.dispatch import State, decide
 from stratum.power.brain.values import Inputs
+from stratum.power.journal.files import journal_files
 from stratum.power.journal.recorder import Journal
 from stratum.power.journal.writer import Writer
 from stratum.power.simulation.catalogue import CATALOGUE
@@ -52,7 +53,10 @@ def simulate(wish: Wish) -> None:
     scenario = wished(wish)
     if wish.out is not None:
         wish.out.touch()  # a path that can't be written fails now, not after an hour
-    with _progress(scenario) as progress, _recorded(scenario, wish.journal) as watch:
+    with (
+        bar(scenario.name, scenario.seconds) as progress,
+        _recorded(scenario, wish.journal) as watch,
+    ):
         done = run(scenario, decide, State.fresh, seed=wish.seed, progress=progress, watch=watch)
     judged = score(done)
     if wish.out is not None:
@@ -95,6 +99,10 @@ def _recorded(scenario: Scenario, directory: Path | None) -> Iterator[Watch[Stat
     if directory is None:
         yield None
         return
+    if directory.is_dir() and journal_files(directory):
+        # Every run begins on the same day of the twin's calendar: a second one behind the first
+        # would go back in time.
+        raise BaseloadError(f"{directory} has a journal of another run: name a new directory")
     fleet = scenario.farm.fleet(scenario.rigs)
     settings = scenario.made_settings(fleet)
     writer = Writer(directory)
@@ -160,14 +168,3 @@ def show_catalogue() -> None:
 
 def _console() -> Console:
     return Console(width=None if sys.stdout.isatty() else WIDTH)
-
-
-@contextmanager
-def _progress(scenario: Scenario) -> Iterator[Callable[[int], None]]:
-    """A bar while a terminal waits; a pipe or a log file sees nothing of it."""
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
-    silent = not console.is_terminal
-    with Progress(*columns, console=console, transient=True, disable=silent) as bar:
-        task = bar.add_task(scenario.name, total=scenario.seconds)
-        yield lambda seconds: bar.update(task, completed=seconds)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from stratum.cli.outcome import DONE, MISUSED, reported
+from stratum.cli.outcome import DONE, FAILED, MISUSED, reported
 
 app = typer.Typer(
     name="power",
@@ -47,10 +47,12 @@ def replay(
     with reported():
         from stratum.app.power_journal import show
         from stratum.app.power_journal import verify as prove
+        from stratum.power.brain.dispatch import State, decide
 
         if verify:
-            raise typer.Exit(prove(journal, key=_key(key), as_json=as_json))
-        raise typer.Exit(show(journal, as_json=as_json))
+            is_good = prove(journal, State, decide, key=_key(key), as_json=as_json)
+            raise typer.Exit(DONE if is_good else FAILED)
+        show(journal, as_json=as_json)
 
 
 @app.command()
@@ -91,7 +93,7 @@ def export(
             chosen = baseline_of(baseline)
         except ValueError as exc:
             raise typer.BadParameter(f"is {exc}", param_hint="--baseline") from exc
-        raise typer.Exit(settle(journal, out, interval, chosen, as_json=as_json))
+        settle(journal, out, interval, chosen, as_json=as_json)
 
 
 def _key(written: str | None) -> bytes | None:

@@ -24,8 +24,9 @@ from stratum.config.table import Table
 from stratum.config.values import Fault, shown
 from stratum.errors import ConfigError
 from stratum.power.economics.models import ModelRow, find
+from stratum.power.figures import Given
 from stratum.power.plan.fleet import Machine
-from stratum.power.plan.inputs import Chain, Given, Inputs, Money, Site, figures, rig_price
+from stratum.power.plan.inputs import Chain, Inputs, Money, Site, figures, rig_price
 
 _Group = TypeVar("_Group", Chain, Site, Money)
 
@@ -47,6 +48,10 @@ _SHARES = {
 
 #: What divides something, or is a size that 0 makes meaningless.
 _POSITIVE = {"block_interval_s", "difficulty_t", "coin_price", "overhead", "rig_life_years"}
+
+
+#: What was so on the day `quoted`: another day with our figures would be neither's.
+_QUOTED = ("height", "difficulty_t", "coin_price")
 
 
 def read_figures(path: Path, inputs: Inputs) -> Inputs:
@@ -75,6 +80,10 @@ def _read_group(table: Table, group: _Group, path: Path) -> _Group:
     }
     if isinstance(group, Chain):
         changes["quoted"] = table.read("quoted", _day, group.quoted)
+        missing = [name for name in _QUOTED if not table.has(name)]
+        if table.has("quoted") and table.sound("quoted") and missing:
+            fault = f"is another day, without {', '.join(missing)} of that day"
+            table.complain("quoted", fault, "write all of them, or none")
     table.close()
     return dataclasses.replace(group, **changes)  # type: ignore[arg-type]  # by name, checked above
 

@@ -44,6 +44,20 @@ def test_each_example_is_answered_on_the_terminal_and_on_a_page(
     assert page.startswith("<!doctype html>") and page.endswith("</html>")
 
 
+def test_a_short_history_says_so_beside_its_answer(runner: CliRunner, tmp_path: Path) -> None:
+    start = datetime(2025, 1, 1)
+    rows = [f"{start + timedelta(hours=place)}Z,5" for place in range(24 * 8)]
+    (tmp_path / "week.csv").write_text("\n".join(["time,mw", *rows]))
+    caveat = "11 of 12 months are the mean of the others: the history covers 8 days"
+    result = runner.invoke(app, ["plan", "week.csv", *FEW])
+    lines = result.stdout.splitlines()
+    head = " ".join(" ".join(lines[: lines.index("")]).split())
+    assert caveat in head and "network and price are as of 2026-06-01" in head
+    facts = json.loads(runner.invoke(app, ["plan", "week.csv", "--json", *FEW]).stdout)
+    assert caveat in facts["caveats"]
+    assert caveat in (tmp_path / "plan-week.html").read_text()
+
+
 def test_json_is_for_scripts_and_leaves_no_page(runner: CliRunner, tmp_path: Path) -> None:
     result = runner.invoke(app, ["plan", "geothermal", "--json", *FEW])
     assert (result.exit_code, result.stderr) == (0, "")
@@ -52,6 +66,10 @@ def test_json_is_for_scripts_and_leaves_no_page(runner: CliRunner, tmp_path: Pat
     assert {"p10", "p50", "p90"} < facts["percentiles"][0].keys()
     assert all(given["origin"] for given in facts["inputs"])
     assert {fleet["name"] for fleet in facts["fleets"]} == set(CANDIDATES)
+    assert "the surplus is made by rules, not measured" in facts["caveats"]
+    assert "coin price" in {bar["name"] for bar in facts["sensitivity"]}
+    for fleet in facts["fleets"]:  # what is paid for already runs on where it is not worth building
+        assert fleet["runs_up_to_tariff_per_mwh"] > fleet["break_even_tariff_per_mwh"]
     assert facts["break_even_tariff_per_mwh"] == max(
         fleet["break_even_tariff_per_mwh"] for fleet in facts["fleets"]
         if fleet["npv"] == max(each["npv"] for each in facts["fleets"])
@@ -101,10 +119,11 @@ def test_every_mistake_of_options_and_files_is_named_at_once(
     assert (result.exit_code, result.stdout) == (2, "")
     *problems, count = result.stderr.splitlines()
     assert {line.partition(": ")[0] for line in problems} == {
-        "s.csv:2", "rig[0].model", "none.toml", "--tariff", "--currency", "--size", "--samples",
+        "s.csv:2", "f.toml", "none.toml", "--tariff", "--currency", "--size", "--samples",
         "--years", "--objective",
     }  # fmt: skip
     assert count == "9 problems"
+    assert any(line.startswith("f.toml: rig[0].model: ") for line in problems)
 
 
 @pytest.mark.parametrize(
@@ -115,6 +134,7 @@ def test_every_mistake_of_options_and_files_is_named_at_once(
         (["wind", "--currency", "EUR"], "EUR has no rate"),
         (["wind", "--currency", "EUR=-1"], "'-1' is no rate"),
         (["wind", "--models", "none.toml"], "--models: none.toml is no file"),
+        (["wind", "--size", "100%"], "only a fleet as large as the highest peak takes all of it"),
     ],
 )
 def test_what_can_not_be_used_exits_2_with_a_remedy(
@@ -136,6 +156,7 @@ def test_where_price_decides_a_dear_tariff_costs_no_power(runner: CliRunner) -> 
         app, ["plan", "wind", "--tariff", "500", "--objective", "profit", "--json", *FEW]
     )
     facts = json.loads(result.stdout)
-    mined = next(row for row in facts["percentiles"] if row["name"] == "coins mined")
-    assert mined["p50"] == 0
+    rows = {row["name"]: row["p50"] for row in facts["percentiles"]}
+    assert rows["coins mined"] == rows["hours with rigs running"] == 0
+    assert "cycles of a rig" not in rows
     assert facts["profitable"] is False

@@ -10,9 +10,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from typer.testing import CliRunner
 
-from stratum.app import power_journal
-from stratum.app.power_journal import Brain
 from stratum.cli.commands import app
+from stratum.power.brain import dispatch
 from stratum.power.journal.recorder import Journal
 from stratum.power.journal.writer import Writer
 from tests.power.journals import (
@@ -44,7 +43,8 @@ def journal(tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def brain(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(power_journal, "the_brain", lambda: Brain(State, decide))
+    monkeypatch.setattr(dispatch, "State", State)
+    monkeypatch.setattr(dispatch, "decide", decide)
 
 
 @pytest.fixture
@@ -81,6 +81,26 @@ def test_a_replay_that_agrees_says_so_with_the_bytes_of_a_day(
     assert re.search(r"(?m)^0\.\d MB, \d+ MB a day$", output)
 
 
+def test_a_second_run_that_begins_before_the_first_ended_is_named(
+    runner: CliRunner, journal: Path
+) -> None:
+    assert "a start at" not in power(runner, "replay", journal, "--verify")[1]
+    site = Site(fleet_of(5))  # at noon again
+    kept: Journal[State] = Journal(Writer(journal.parent), SETTINGS, site.fleet)
+    Controller(kept, site.fleet).take(site.second())
+    kept.close()
+    code, output, _ = power(runner, "replay", journal.parent, "--verify")
+    assert code == 0
+    assert re.search(
+        r"(?m)^record \d+: a start at 2026-11-20T12:00:01\.000Z, which is before the record in"
+        r" front of it \(2026-11-20T12:01:30\.000Z\)",
+        output,
+    )
+    told = json.loads(power(runner, "replay", journal.parent, "--verify", "--json")[1])
+    (step,) = told["steps_back"]
+    assert step["from_ms"] - step["to_ms"] == 89_000
+
+
 def test_a_script_reads_json(runner: CliRunner, journal: Path) -> None:
     code, output, _ = power(runner, "replay", journal.parent, "--verify", "--json")
     told = json.loads(output)
@@ -114,7 +134,7 @@ def test_another_brain_is_named(
 
     first = decide(State.fresh(fleet_of(5)), Site(fleet_of(5)).second(), SETTINGS, fleet_of(5))
     told = first.commands, (), first.picture
-    monkeypatch.setattr(power_journal, "the_brain", lambda: Brain(State, other))
+    monkeypatch.setattr(dispatch, "decide", other)
     code, output, _ = power(runner, "replay", journal, "--verify")
     assert code == 1
     assert output.startswith("not the same decisions: tick 0 (record 3), len(reasons)")

@@ -72,6 +72,10 @@ def test_journal_of_a_run_is_decided_again_alike_and_settled(tmp_path: Path) -> 
     assert proved.exit_code == 0, proved.output
     assert "360 ticks decided again, all of them the same" in proved.stdout
 
+    code, out, err = simulate("half-gone", *SHORT, "--journal", str(kept))
+    assert (code, out) == (1, "")
+    assert "has a journal of another run: name a new directory" in err
+
     settled = ["power", "export", str(kept), "--out", str(tmp_path / "out")]
     assert CliRunner().invoke(app, settled).exit_code == 0
     names = sorted(path.name for path in (tmp_path / "out").iterdir())

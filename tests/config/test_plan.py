@@ -47,6 +47,7 @@ def test_a_figure_is_a_number_or_a_table_and_says_where_it_is_from(tmp_path: Pat
     path = written(
         tmp_path,
         'first_month = "2028-07"\nyears = 3\n[chain]\nquoted = 2026-11-20\ncoin_price = 90000\n'
+        "height = 975_000\ndifficulty_t = 150\n"
         '[money]\nopex = { value = 20000, low = 15000, high = 30000, origin = "an offer" }\n',
     )
     inputs = read_figures(path, Inputs())
@@ -73,6 +74,15 @@ def test_every_mistake_is_named_by_its_key(tmp_path: Path) -> None:
         "site.overhead", "site.idle_w", "money.tax_percent", "money.hall", "money.opex",
     }  # fmt: skip
     assert found["site.overhead"] == "is 1.1 in a range of 1.2 to 1.3"
+
+
+def test_another_day_needs_the_figures_of_that_day(tmp_path: Path) -> None:
+    text = "[chain]\nquoted = 2026-11-20\ncoin_price = 90000\n"
+    assert complaints(tmp_path, text) == {
+        "chain.quoted": "is another day, without height, difficulty_t of that day"
+    }
+    (tmp_path / "plan.toml").write_text("[chain]\ncoin_price = 90000\n")
+    assert read_figures(tmp_path / "plan.toml", Inputs()).chain.quoted == Inputs().chain.quoted
 
 
 def test_a_fleet_with_counts_is_one_and_prices_are_the_operators(tmp_path: Path) -> None:

@@ -10,10 +10,9 @@ from hypothesis import strategies as st
 
 from stratum.power.economics.breakeven import (
     Losses,
-    breakeven_hashprice,
     breakeven_j_per_th,
     breakeven_tariff,
-    margin_per_mwh,
+    revenue_per_mwh,
 )
 from stratum.power.economics.models import find, parse_models
 
@@ -73,18 +72,16 @@ def test_at_the_break_even_tariff_nothing_is_left(
     hashprice: float, j_per_th: float, losses: Losses
 ) -> None:
     tariff = breakeven_tariff(hashprice, j_per_th, losses)
-    assert margin_per_mwh(hashprice, j_per_th, tariff, losses) == pytest.approx(0, abs=1e-9)
-    assert margin_per_mwh(hashprice, j_per_th, tariff * 1.01, losses) < 0
-    assert margin_per_mwh(hashprice, j_per_th, tariff * 0.99, losses) > 0
+    earned = revenue_per_mwh(hashprice, j_per_th, losses)
+    assert earned == pytest.approx(losses.overhead * tariff)
 
 
 @given(hashprice=st.floats(1, 500), tariff=st.floats(0.1, 500), losses=losses)
-def test_the_three_break_evens_are_the_same_point(
+def test_both_break_evens_are_the_same_point(
     hashprice: float, tariff: float, losses: Losses
 ) -> None:
     j_per_th = breakeven_j_per_th(hashprice, tariff, losses)
     assert breakeven_tariff(hashprice, j_per_th, losses) == pytest.approx(tariff)
-    assert breakeven_hashprice(tariff, j_per_th, losses) == pytest.approx(hashprice)
 
 
 def test_where_energy_is_free_every_rig_pays() -> None:

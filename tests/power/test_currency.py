@@ -5,7 +5,6 @@ import pytest
 from stratum.power.economics.currency import (
     MINOR_UNITS,
     SUCCESSORS,
-    minor_units,
     problem_of,
     show_amount,
 )
@@ -25,7 +24,7 @@ def test_every_active_code_with_a_minor_unit_is_there() -> None:
 )
 def test_amounts_have_the_decimals_of_their_code(code: str, digits: int) -> None:
     assert problem_of(code) is None
-    assert minor_units(code) == digits
+    assert MINOR_UNITS[code] == digits
 
 
 @pytest.mark.parametrize(

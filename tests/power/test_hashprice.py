@@ -10,12 +10,9 @@ from hypothesis import strategies as st
 
 from stratum.power.economics.hashprice import (
     btc_per_th_day,
-    difficulty_at,
     hashes_per_block,
     micro_per_eh,
     price_per_ph_day,
-    price_per_th_day,
-    sats_per_th_day,
 )
 
 # reference/power.md §6: a difficulty of late 2025, the subsidy since 2024, no fees, 85,000 USD.
@@ -24,13 +21,11 @@ SUBSIDY_SATS = 312_500_000
 
 
 def test_the_worked_example_gives_40_56_sat_per_th_and_day() -> None:
-    assert round(float(sats_per_th_day(DIFFICULTY, SUBSIDY_SATS)), 2) == 40.56
     assert round(btc_per_th_day(DIFFICULTY, 3.125) * 1e8, 2) == 40.56
 
 
 def test_the_worked_example_gives_34_47_usd_per_ph_and_day() -> None:
     assert round(price_per_ph_day(DIFFICULTY, 3.125, 85_000), 2) == 34.47
-    assert round(price_per_th_day(DIFFICULTY, 3.125, 85_000), 5) == 0.03447
 
 
 def test_a_block_takes_a_65535th_more_than_two_to_the_32_hashes_per_difficulty() -> None:
@@ -45,8 +40,8 @@ def test_the_integer_of_the_brain_is_the_same_hashprice() -> None:
 
 
 def test_fees_count_like_subsidy() -> None:
-    assert sats_per_th_day(DIFFICULTY, SUBSIDY_SATS, 500) == sats_per_th_day(
-        DIFFICULTY, SUBSIDY_SATS + 500
+    assert micro_per_eh(DIFFICULTY, SUBSIDY_SATS, 500, 85_000 * 10**6) == micro_per_eh(
+        DIFFICULTY, SUBSIDY_SATS + 500, 0, 85_000 * 10**6
     )
 
 
@@ -60,11 +55,3 @@ def test_integer_and_float_agree(difficulty: int, subsidy: int, fees: int, price
     exact = micro_per_eh(difficulty, subsidy, fees, price)
     quoted = price_per_ph_day(difficulty, (subsidy + fees) / 1e8, price / 1e6) * 1e6 / 86.4
     assert exact == pytest.approx(quoted, rel=1e-9, abs=1.0)
-
-
-@given(hashprice=st.floats(1, 1000), reward=st.floats(0.1, 50), price=st.floats(1, 1e7))
-def test_the_difficulty_of_a_hashprice_gives_that_hashprice(
-    hashprice: float, reward: float, price: float
-) -> None:
-    difficulty = difficulty_at(hashprice, reward, price)
-    assert price_per_ph_day(difficulty, reward, price) == pytest.approx(hashprice)

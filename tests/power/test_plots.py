@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from stratum.power.brain.commands import Level
+from stratum.power.brain.commands import Level, Reason
 from stratum.power.simulation.catalogue import CATALOGUE
 from stratum.power.simulation.plots import MOST_POINTS, page
 from stratum.power.simulation.report import loudest, show
-from stratum.power.simulation.run import Event, Run, run
+from stratum.power.simulation.run import Event, Log, Run, run
 from stratum.power.simulation.score import Score, score
 from tests.power.naive import decide, fresh
 
@@ -85,6 +85,27 @@ def test_terminal_shows_goals_and_the_loudest_first() -> None:
     assert alarm in loudest(found.events, 10)
     seconds = [event.second for event in loudest(found.events, 10)]
     assert seconds == sorted(seconds)
+
+
+def test_terminal_shows_the_trip_and_not_the_start() -> None:
+    found = run(replace(CATALOGUE["half-gone"], rigs=50), decide, fresh)
+    start = [Event(s, f"a{s}", "startup", Level.ALARM, "") for s in range(40)]
+    later = [Event(3_000 + s, f"b{s}", "loud", Level.ALARM, "") for s in range(40)]
+    trip = Event(2_400, "moved", "the trip", Level.INFO, "", -90_000)
+    found = replace(found, events=(*start, trip, *later))
+    console = Console(record=True, width=110, file=None, quiet=False)
+    with console.capture() as shown:
+        show(console, found, score(found))
+    text = shown.get()
+    assert "the trip" in text and "startup" not in text
+    assert "40 events of the first 15 min" in text
+
+
+def test_a_step_of_the_goal_is_told_though_it_moved_before() -> None:
+    log = Log(1_000)
+    for second, goal_w in enumerate((9_000, 8_900, 8_800, 4_000, 3_900)):
+        log.note(second, (Reason("moved", f"{goal_w}"),), goal_w)
+    assert [(event.second, event.step_w) for event in log.events] == [(0, 0), (3, -4_800)]
 
 
 def _bundle(text: str) -> str:

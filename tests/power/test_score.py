@@ -106,6 +106,20 @@ def test_shed_that_never_came_has_no_time_and_misses_its_goal() -> None:
     assert [what.split()[0] for what in missed] == ["10", "95"]
 
 
+def test_seconds_of_an_ordered_shed_are_no_error_unless_they_are_too_many() -> None:
+    wanted, power = level(8_000), level(8_000)
+    wanted[3_600:] = 3_000
+    power[3_604:] = 3_000
+    judged = score(run_with(power, wanted))
+    assert judged.rmse_4s == pytest.approx(0.0, abs=0.01)
+    assert judged.rmse_1min == pytest.approx(0.0, abs=0.01)
+    assert judged.over > 0, "the energy is counted all the same"
+
+    power[3_604:3_630] = 8_000
+    late = score(run_with(power, wanted))
+    assert late.rmse_4s == pytest.approx(50 * (5 / 1_800) ** 0.5, rel=0.1)
+
+
 def test_dip_that_is_given_back_and_a_fall_below_which_one_was_are_no_sheds() -> None:
     wanted, power = level(8_000), level(8_000)
     wanted[100:110] = 3_000

@@ -312,6 +312,18 @@ def test_everything_off_is_scored_by_what_there_was_to_shed() -> None:
     assert books.done[1].t95_ms == 4_000
 
 
+def test_a_shed_that_is_given_back_at_its_end_is_still_scored_by_what_there_was_to_shed() -> None:
+    books = Books()
+    plant: dict[str, Any] = {"cause": "plant", "source": "tso", "event_id": "E8"}
+    books.run(5, MEGAWATT, cause="plant")
+    books.run(3, 0, MEGAWATT, **plant)
+    books.run(6, 0, 0, **plant)
+    books.run(1, 10_000, 0, **plant)  # the way up has begun
+    books.run(1, 20_000, 0, **plant)
+    books.finish()
+    assert books.done[1].score_bp == 10_000 - (3 * MEGAWATT + 10_000) * 10_000 // (10 * MEGAWATT)
+
+
 def test_an_override_names_its_operator_and_reason() -> None:
     books = Books()
     books.run(5, MEGAWATT)

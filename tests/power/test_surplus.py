@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from stratum.power.processes import wander
 from stratum.power.twin.plants import ISO, NUCLEAR, PLANTS, PROCESSES, SOLAR
-from stratum.power.twin.surplus import DAY, HOUR, Outage, Process, Span, smooth, wander
+from stratum.power.twin.surplus import DAY, HOUR, Outage, Process, Span, smooth
 
 FLEET_W = 33_000_000
 SUMMER = 190 * DAY
@@ -17,12 +18,10 @@ each = pytest.mark.parametrize("process", PROCESSES.values(), ids=lambda process
 
 @each
 def test_every_figure_has_an_origin_or_a_range(process: Process) -> None:
-    for given in process.given:
+    for name, given in process.given.items():
         assert given.origin
-        if given.low is not None and given.high is not None:
-            assert given.low <= given.value <= given.high, given
-        else:
-            assert "assumed" not in given.origin or "D " in given.origin, given
+        assert given.low <= given.value <= given.high, name
+        assert not given.is_assumed or not given.is_certain, name
 
 
 @each
@@ -83,7 +82,7 @@ def test_geothermal_is_flat() -> None:
 
 def test_solar_changes_by_no_more_in_a_minute_than_plants_of_its_size_do() -> None:
     """doi:10.1002/pip.2302: 0.43 of capacity at 80 MW AC, 0.53 at 48."""
-    plant = next(given.value for given in SOLAR.given if given.name == "plant")
+    plant = SOLAR.given["plant"].value
     megawatts = SOLAR.megawatts(Span(3 * DAY, 170 * DAY), 1)
     assert 0.3 < np.abs(megawatts[60:] - megawatts[:-60]).max() / plant <= 0.53
     assert megawatts[: 5 * HOUR].max() == 0, "night"

@@ -87,3 +87,7 @@ class Picture:
     cause: str = ""  # a Cause
     source: str = ""  # the signal's, or the operator; empty: whoever said it last
     event_id: str = ""
+    #: What the rigs that run earn less what they cost, and what the losing ones among them lose,
+    #: in millionths of the currency an hour; None before a price was believed.
+    margin_micro_per_h: int | None = None
+    loss_micro_per_h: int | None = None

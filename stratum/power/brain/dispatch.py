@@ -234,4 +234,6 @@ def picture(tick: Allocator, facts: Facts, goal: Aim) -> Picture:
         unresponsive_w=facts.verified.unresponsive_w,
         cause=order.cause.value,
         event_id=order.event_id,
+        margin_micro_per_h=facts.worth.margin_micro_per_h,
+        loss_micro_per_h=facts.worth.loss_micro_per_h,
     )

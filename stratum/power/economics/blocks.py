@@ -43,10 +43,6 @@ class Block:
         """Work that a MWh in this block does, whole PH."""
         return min(PH_PER_GH_J * self.ghs // self.delta_w, MOST_PH_PER_MWH)
 
-    def value_micro(self, micro_per_eh: int) -> int:
-        """What a MWh in this block earns."""
-        return self.ph_per_mwh * micro_per_eh // 1000
-
 
 def blocks_of(curve: Sequence[tuple[int, int]], idle_w: int) -> tuple[Block, ...]:
     """Blocks from sleep to the top of a curve of (watts, GH/s), rising.

@@ -43,14 +43,6 @@ def revenue_per_mwh(
     return hashprice_per_ph_day * losses.kept / (_MWH * j_per_th)
 
 
-def margin_per_mwh(
-    hashprice_per_ph_day: float, j_per_th: float, tariff_per_mwh: float, losses: Losses = LOSSLESS
-) -> float:
-    """What is left of that when κ MWh have been paid for it."""
-    revenue = revenue_per_mwh(hashprice_per_ph_day, j_per_th, losses)
-    return revenue - losses.overhead * tariff_per_mwh
-
-
 def breakeven_tariff(
     hashprice_per_ph_day: float, j_per_th: float, losses: Losses = LOSSLESS
 ) -> float:
@@ -65,8 +57,3 @@ def breakeven_j_per_th(
     if tariff_per_mwh <= 0:
         return float("inf")
     return hashprice_per_ph_day * losses.kept / (_MWH * tariff_per_mwh * losses.overhead)
-
-
-def breakeven_hashprice(tariff_per_mwh: float, j_per_th: float, losses: Losses = LOSSLESS) -> float:
-    """Currency per PH/s and day below which this rig loses money at this tariff."""
-    return tariff_per_mwh * losses.overhead * _MWH * j_per_th / losses.kept

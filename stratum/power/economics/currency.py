@@ -63,11 +63,6 @@ def problem_of(code: object, key: str = "currency") -> Problem | None:
     return Problem(key, f"{code[:20]!r} is no active ISO 4217 code", _suggestion(code))
 
 
-def minor_units(code: str) -> int:
-    """Decimals of its amounts. Raises KeyError for what `problem_of` complains of."""
-    return MINOR_UNITS[code]
-
-
 def show_amount(micro: int, code: str) -> str:
     """`-1234.50 EUR` of millionths; rounded half away from zero to the code's minor unit.
 

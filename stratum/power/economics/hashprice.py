@@ -22,11 +22,6 @@ def hashes_per_block(difficulty: int | Fraction) -> Fraction:
     return Fraction(difficulty) * 2**48 / 0xFFFF
 
 
-def sats_per_th_day(difficulty: int | Fraction, subsidy_sats: int, fees_sats: int = 0) -> Fraction:
-    """What 1 TH/s finds in a day: 40.56 sat at difficulty 155e12 and 3.125 BTC a block."""
-    return TERA * SECONDS_PER_DAY * (subsidy_sats + fees_sats) / hashes_per_block(difficulty)
-
-
 def micro_per_eh(
     difficulty: int | Fraction, subsidy_sats: int, fees_sats: int, coin_price_micro: int
 ) -> int:
@@ -46,13 +41,3 @@ def btc_per_th_day(difficulty: float, reward_btc: float) -> float:
 def price_per_ph_day(difficulty: float, reward_btc: float, coin_price: float) -> float:
     """The hashprice as the trade quotes it: currency per PH/s and day."""
     return btc_per_th_day(difficulty, reward_btc) * (PETA // TERA) * coin_price
-
-
-def price_per_th_day(difficulty: float, reward_btc: float, coin_price: float) -> float:
-    """The same per TH/s and day."""
-    return btc_per_th_day(difficulty, reward_btc) * coin_price
-
-
-def difficulty_at(hashprice_per_ph_day: float, reward_btc: float, coin_price: float) -> float:
-    """The difficulty at which the hashprice is this; the inverse of `price_per_ph_day`."""
-    return price_per_ph_day(1.0, reward_btc, coin_price) / hashprice_per_ph_day

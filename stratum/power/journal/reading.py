@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -74,6 +75,15 @@ def records(
             link = reader.link
 
 
+@dataclass(frozen=True, slots=True)
+class StepBack:
+    """A start whose wall clock is behind the record before it."""
+
+    seq: int
+    from_ms: int
+    to_ms: int
+
+
 class Proof:
     """What a journal says of itself, gathered while somebody reads it.
 
@@ -87,6 +97,8 @@ class Proof:
         self.size = 0  # bytes of frames
         self.counts: Counter[RecordKind] = Counter()
         self.signed: Counter[bytes] = Counter()  # checkpoints, by key
+        #: No fault, since clocks are set; but energy and days are counted by the wall's word.
+        self.steps_back: list[StepBack] = []
 
     @property
     def head(self) -> bytes:
@@ -106,11 +118,19 @@ class Proof:
                 self._check(record)
             except ValueError as exc:
                 raise JournalDamaged(_fault(record, str(exc))) from exc
+            if record.kind is RecordKind.START:
+                self._note_step_back(record)
             self.first = self.first or record
             self.last = record
             self.size += FRONT_SIZE + len(record.body) + HASH_SIZE
             self.counts[record.kind] += 1
             yield record
+
+    def _note_step_back(self, record: Record) -> None:
+        header = record.header
+        before_ms = self.last.header.t_utc_ms if self.last else header.t_utc_ms
+        if header.t_utc_ms < before_ms:
+            self.steps_back.append(StepBack(header.seq, before_ms, header.t_utc_ms))
 
     def _check(self, record: Record) -> None:
         if record.kind is RecordKind.CHECKPOINT:

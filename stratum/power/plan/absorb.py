@@ -42,8 +42,7 @@ class Absorbed:
     surplus_mwh: Floats  # [month]
     rig_mwh: Floats
     idle_mwh: Floats
-    hours: Floats  # [month], in which at least one rig runs
-    full_hours: float  # a year: energy at the rigs over their power
+    hours: Floats  # [month, band], in which at least one rig runs
     cycles: Floats  # [month, model], wakings of all rigs
 
 
@@ -80,14 +79,12 @@ def absorb(
         cycles[:, place] = _by_month(woken * weight, month)
 
     idle_mw = idle_rigs * site.idle_w.value / 1e6 * site.overhead.value
-    power = fleet.rig_mw
     return Absorbed(
         taken_mw,
         _by_month(there_mw * step_h * weight, month),
         rig_mwh,
         _by_month_and_band(idle_mw * step_h * weight, month, bands),
-        _by_month((taken_mw > 0) * step_h * weight, month),
-        float(rig_mwh.sum()) / power if power else 0.0,
+        _by_month_and_band((taken_mw > 0) * step_h * weight, month, bands),
         cycles,
     )
 

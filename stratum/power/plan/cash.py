@@ -38,7 +38,7 @@ class Years:
     rig_mwh: Floats  # [scale, year, 12, model, band]
     idle_mwh: Floats  # [scale, year, 12, band]
     cycles: Floats  # [scale, year, 12, model]
-    hours: Floats  # [scale, year, 12]
+    hours: Floats  # [scale, year, 12, band]
     surplus_mwh: Floats  # [scale, year, 12]
     rates: Floats  # [band]
 
@@ -89,6 +89,7 @@ class Cash:
     """What came of it, [run, month] unless it says otherwise. Costs are positive."""
 
     absorbed_mwh: Floats  # of the surplus, at the meter
+    hours: Floats  # in which at least one rig runs
     site_mwh: Floats  # that and what sleeping rigs draw
     coins: Floats  # after stale work and pool fee
     revenue: Floats
@@ -99,6 +100,7 @@ class Cash:
     invested: float  # before the first month
     left_over: float  # after the last
     flow: Floats  # of cash, [run, 1 + months]: investment first
+    tariff: Floats  # [run], mean of what is paid for a MWh
 
 
 def cash(
@@ -112,6 +114,7 @@ def cash(
     tariff_shift: Floats | None = None,
 ) -> Cash:
     """`follows_price`: rigs sleep in bands that cost more than they earn (objective "profit").
+    Their starts are not counted: wear is that of following the surplus at any price.
 
     `tariff_shift` [run, 1] is added to every band's rate.
     """
@@ -125,13 +128,19 @@ def cash(
     kept_work = (1 - site.stale_percent.value / 100) * (1 - site.pool_fee_percent.value / 100)
     zero = np.zeros((runs.count, when.months))
     rig_mwh, coins, power, upkeep = zero.copy(), zero.copy(), zero.copy(), zero.copy()
+    idle_mwh = picked(years, years.idle_mwh, when, runs)
+    hours = picked(years, years.hours, when, runs)
     for place, machine in enumerate(fleet.machines):
         per_mwh = kept_work * btc_per_mwh(
             inputs.chain, when, runs.course, machine.efficiency_j_per_th
         )
         energy = picked(years, years.rig_mwh[:, :, :, place], when, runs) * scale
         if follows_price:
-            energy = energy * ((per_mwh * runs.course.price)[:, :, None] > kappa * rate)
+            pays = (per_mwh * runs.course.price)[:, :, None] > kappa * rate
+            idle_mwh = idle_mwh + energy * ~pays * kappa * site.idle_w.value / machine.watts
+            energy = energy * pays
+            if place == 0:  # the most efficient: where it sleeps, all do
+                hours = hours * pays
         rig_mwh += energy.sum(axis=2)
         coins += energy.sum(axis=2) * per_mwh
         power += (energy * kappa * rate).sum(axis=2)
@@ -140,7 +149,6 @@ def cash(
         repairs = runs.failures_percent / 100 * site.repair_percent.value / 100
         upkeep += repairs * machine.price.value * machine.count / 12
 
-    idle_mwh = picked(years, years.idle_mwh, when, runs)
     power += (idle_mwh * rate).sum(axis=2)
     site_mw = fleet.rig_mw * kappa
     upkeep += money.opex.value * site_mw / 12
@@ -159,9 +167,12 @@ def cash(
     flow[:, 0] = -(rigs + building)
     flow[:, 1:] = profit - tax - replacement
     flow[:, -1] += left_over
+    site_mwh = rig_mwh * kappa + idle_mwh.sum(axis=2)
+    used = site_mwh.sum(axis=1)
     return Cash(
         rig_mwh * kappa,
-        rig_mwh * kappa + idle_mwh.sum(axis=2),
+        hours.sum(axis=2),
+        site_mwh,
         coins,
         revenue,
         power,
@@ -171,6 +182,8 @@ def cash(
         float(rigs + building),
         left_over,
         flow,
+        # Who sleeps at all hours and draws nothing would have paid the mean of the bands.
+        np.where(used > 0, power.sum(axis=1) / np.maximum(used, 1e-9), rate.mean(axis=(1, 2))),
     )
 
 

@@ -10,19 +10,24 @@ from __future__ import annotations
 
 import numpy as np
 
+from stratum.power.figures import Given
 from stratum.power.plan.cash import Runs
 from stratum.power.plan.chain import Calendar, Course
-from stratum.power.plan.inputs import Given, Inputs
+from stratum.power.plan.inputs import Inputs
 from stratum.power.plan.surplus import Floats
 
 #: The normal distribution's P90.
 _Z90 = 1.2815515655446004
 
 
-def middle(inputs: Inputs, when: Calendar) -> Runs:
-    """One run in which every figure is what the table says, and the surplus the mean year."""
+def middle(inputs: Inputs, when: Calendar, price_factor: float = 1.0) -> Runs:
+    """One run in which every figure is what the table says, and the surplus the mean year.
+
+    `price_factor` moves the coin's price of all months, and not the day of the quote: difficulty
+    then follows it as it follows any change of price.
+    """
     chain = inputs.chain
-    price = _growing(inputs, when)[None, :]
+    price = price_factor * _growing(inputs, when)[None, :]
     return Runs(
         Course(
             np.array([[chain.difficulty_growth_percent.value]]),
@@ -56,6 +61,14 @@ def draw(inputs: Inputs, when: Calendar, samples: int, seed: int, weather_years:
         np.exp(_between(_log(site.failures_percent), failures, samples)).clip(0, 100),
         weather.integers(weather_years, size=(samples, years)),
     )
+
+
+def price_reach(inputs: Inputs) -> Given:
+    """The coin's price, and how far a year of its volatility may take it."""
+    price, volatility = inputs.chain.coin_price, inputs.chain.coin_volatility_percent.value / 100
+    factor = float(np.exp(_Z90 * volatility))
+    origin = "assumed: a year of that volatility"
+    return Given(price.value, price.unit, origin, price.value / factor, price.value * factor)
 
 
 def scales(inputs: Inputs) -> tuple[float, ...]:

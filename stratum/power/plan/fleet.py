@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stratum.power.plan.inputs import Given
+from stratum.power.figures import Given
 from stratum.power.plan.surplus import Floats
 
 _BISECTIONS = 40
@@ -52,6 +52,10 @@ class Fleet:
     @property
     def ths(self) -> float:
         return sum(machine.count * machine.ths for machine in self.machines)
+
+    @property
+    def j_per_th(self) -> float:
+        return self.rig_mw * 1e6 / self.ths
 
     def scaled(self, factor: float) -> Fleet:
         """The same mixture, so many times as large; never fewer than one rig of a model."""

@@ -15,46 +15,12 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, TypeVar
 
-ASSUMED = "assumed"
+from stratum.power.figures import ASSUMED, Given
 
 #: The currency of the figures below.
 USD = "USD"
 
 _Group = TypeVar("_Group", "Chain", "Site", "Money")
-
-
-@dataclass(frozen=True, slots=True)
-class Given:
-    """One figure. `origin` is its source, or begins with "assumed"."""
-
-    value: float
-    unit: str
-    origin: str
-    low: float
-    high: float
-
-    @property
-    def is_assumed(self) -> bool:
-        return self.origin.startswith(ASSUMED)
-
-    @property
-    def is_certain(self) -> bool:
-        return self.low == self.high
-
-    def scaled(self, factor: float, unit: str) -> Given:
-        """The same figure in another unit."""
-        return dataclasses.replace(
-            self,
-            value=self.value * factor,
-            low=self.low * factor,
-            high=self.high * factor,
-            unit=unit,
-        )
-
-
-def certain(value: float, unit: str, origin: str) -> Given:
-    """A figure without a range: a rule, or an operator's decision."""
-    return Given(value, unit, origin, value, value)
 
 
 def _figure(
@@ -113,7 +79,12 @@ class Site:
     """How a farm turns megawatts into work."""
 
     overhead: Given = _figure(
-        "site power over rig power", 1.05, 1.02, 1.10, "ratio", "power.md §6: 1.02 to 1.10"
+        "site power over rig power",
+        1.05,
+        1.02,
+        1.10,
+        "ratio",
+        "cooling, transformers, network: 1.02 to 1.10",
     )
     reserve_percent: Given = _figure(
         "kept below the surplus", 1, 0, 3, "% of surplus", "the controller's default"
@@ -124,10 +95,15 @@ class Site:
         60,
         300,
         "s a cycle",
-        "the controller's N13: 60 s fast, 120 s stock",
+        "the controller's goal N13 (docs/power.md): 60 s fast, 120 s stock",
     )
     min_off_s: Given = _figure(
-        "shortest sleep", 600, 300, 900, "s", "the controller's N11: 5 min fast, 10 min stock"
+        "shortest sleep",
+        600,
+        300,
+        900,
+        "s",
+        "the controller's goal N11 (docs/power.md): 5 min fast, 10 min stock",
     )
     idle_w: Given = _figure(
         "power of a rig asleep", 25, 10, 60, "W", "Luxor's figure for LuxOS; range assumed"

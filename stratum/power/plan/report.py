@@ -13,12 +13,12 @@ from importlib.resources import files
 import plotly.io
 import plotly.offline
 
-from stratum.power.economics.hashprice import price_per_ph_day
-from stratum.power.plan import chain, charts, draws, wording
+from stratum.power.figures import Given
+from stratum.power.plan import chain, charts, draws, running, wording
 from stratum.power.plan.examples import EXAMPLES
-from stratum.power.plan.inputs import Given, Inputs, figures
+from stratum.power.plan.inputs import Inputs, figures
 from stratum.power.plan.study import Study
-from stratum.power.plan.verdict import Verdict, mean_tariff
+from stratum.power.plan.verdict import Verdict
 
 _TOOLS = {"displayModeBar": False, "responsive": True}
 
@@ -42,10 +42,14 @@ def page(study: Study) -> str:
             "</head><body>",
             f"<header><h1>{escape(name)}</h1><p>{escape(_about(study))}</p></header>",
             f'<p class="answer {verdict}">{escape(wording.answer(study))}</p>',
+            _caveats(study),
             f"<p>{escape(wording.earnings_in_words(study))}</p>",
             f"<p>{escape(wording.size_in_words(study))}</p>",
             _percentiles(study),
-            _section("Fleets compared", _candidates(study), "In the middle case."),
+            _section("Fleets compared", _candidates(study),
+                     "In the middle case. At its break-even a fleet is worth nothing to build; "
+                     "it runs up to the tariff at which it earns its power in the first month. "
+                     + wording.running_in_words(study)),
             _section("Cash", _chart(charts.cash_flow(study), "cash"),
                      "Added up, after tax, without interest. Investment first; what rigs and "
                      "site are still worth comes back at the end."),
@@ -66,10 +70,15 @@ def page(study: Study) -> str:
 def _about(study: Study) -> str:
     name = study.question.surplus[0].name
     example = EXAMPLES.get(name)
-    about = f"{example.about}; made by rules, not measured" if example else "surplus from a file"
+    about = example.about if example else "surplus from a file"
     inputs = study.question.inputs
     last = study.calendar.labels[-1]
     return f"{about}. {study.calendar.labels[0]} to {last}, money in {inputs.currency}."
+
+
+def _caveats(study: Study) -> str:
+    points = "".join(f"<li>{escape(point)}</li>" for point in wording.caveats(study))
+    return f'<ul class="remark">{points}</ul>'
 
 
 # -- pieces of markup --------------------------------------------------------------------------
@@ -130,22 +139,26 @@ def _percentiles(study: Study) -> str:
 def _candidates(study: Study) -> str:
     code = study.question.inputs.currency
     head = ("fleet", "rigs", "MW", "J/TH", f"investment, {code}", f"NPV, {code}", "IRR, %",
-            "payback, years", f"break-even, {code}/MWh")  # fmt: skip
-    return _table(head, map(_candidate, study.candidates), range(1, 9), "candidates")
+            "payback, years", f"break-even, {code}/MWh", f"runs up to, {code}/MWh")  # fmt: skip
+    inputs = study.question.inputs
+    first = float(running.hashprices(inputs, study.calendar)[0])
+    rows = (_candidate(verdict, inputs, first) for verdict in study.candidates)
+    return _table(head, rows, range(1, len(head)), "candidates")
 
 
-def _candidate(verdict: Verdict) -> Cells:
+def _candidate(verdict: Verdict, inputs: Inputs, hashprice: float) -> Cells:
     fleet = verdict.fleet
     return (
         fleet.name,
         wording.number(fleet.rigs),
         wording.number(fleet.rig_mw, 1),
-        wording.number(fleet.rig_mw * 1e6 / fleet.ths, 1),
+        wording.number(fleet.j_per_th, 1),
         wording.compact(verdict.cash.invested),
         wording.compact(verdict.npv),
         wording.number(verdict.irr_percent, 1),
         wording.number(verdict.payback_years, 1),
         wording.number(verdict.break_even, 1),
+        wording.number(running.runs_up_to(inputs, fleet, hashprice), 1),
     )
 
 
@@ -156,23 +169,21 @@ def _months(study: Study) -> str:
     runs = draws.middle(inputs, when)
     difficulty = chain.difficulty(inputs.chain, when, runs.course)[0]
     subsidies = chain.subsidies_btc(inputs.chain, when)
+    prices = running.hashprices(inputs, when)
     surplus = best.years.surplus_mwh[0].mean(axis=0)
-    hours = best.years.hours[0].mean(axis=0)
     total = made.flow[0].cumsum()
     rows = []
     for place, label in enumerate(when.labels):
         month = when.month_of_year[place]
-        price = float(runs.course.price[0, place])
-        reward = float(subsidies[place]) + inputs.chain.fees_btc.value
         rows.append(
             (
                 label,
                 wording.number(surplus[month], 0),
                 wording.number(made.absorbed_mwh[0, place], 0),
-                wording.number(hours[month], 0),
+                wording.number(made.hours[0, place], 0),
                 wording.number(difficulty[place] / 1e12, 1),
                 wording.number(float(subsidies[place]), 4),
-                wording.number(price_per_ph_day(float(difficulty[place]), reward, price), 2),
+                wording.number(float(prices[place]), 2),
                 wording.number(made.coins[0, place], 3),
                 *(
                     wording.number(series[0, place] / 1000, 0)
@@ -206,7 +217,8 @@ def _inputs(study: Study) -> str:
     rows.append(_given("tariff", question.prices.rate))
     if question.prices.tariff.windows:
         rows.append(("by time (UTC)", question.prices.text, "", "", question.prices.rate.origin))
-        rows.append(("mean of what is taken", wording.number(mean_tariff(study.best.years), 2), "",
+        paid = wording.number(float(study.best.cash.tariff[0]), 2)
+        rows.append(("mean of what is paid", paid, "",
                      question.prices.rate.unit, "from the above"))  # fmt: skip
     rows += _heading("Fleet")
     for verdict in study.candidates:
@@ -249,7 +261,8 @@ def _plan(inputs: Inputs, study: Study) -> list[Cells]:
 
 def _method(study: Study) -> str:
     objective = (
-        "Rigs sleep in hours that cost more than they earn."
+        "Rigs sleep in hours that cost more than they earn; wear and start of those stops are not "
+        "counted, nor are cycles shown."
         if study.question.follows_price
         else "Rigs follow the surplus at any price; losses are shown."
     )

@@ -6,9 +6,11 @@ import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from stratum.power.figures import Given
+from stratum.power.plan import draws
 from stratum.power.plan.chain import Calendar
 from stratum.power.plan.fleet import Fleet
-from stratum.power.plan.inputs import Given, figures
+from stratum.power.plan.inputs import figures
 from stratum.power.plan.verdict import Question, worth
 
 #: In the chart: more bars than this are noise.
@@ -31,7 +33,7 @@ class Bar:
 
 def sensitivity(question: Question, fleet: Fleet, when: Calendar) -> tuple[Bar, ...]:
     """One figure at a time from its low to its high end, the others as they are."""
-    bars = []
+    bars = [_price_bar(question, fleet, when)]
     for label, given, put in _movable(question, fleet):
         if given.is_certain:
             continue
@@ -39,6 +41,15 @@ def sensitivity(question: Question, fleet: Fleet, when: Calendar) -> tuple[Bar, 
         bars.append(Bar(label, given, at_low, at_high))
     bars.sort(key=lambda bar: bar.reach, reverse=True)
     return tuple(bar for bar in bars[:_BARS] if bar.reach > 0)
+
+
+def _price_bar(question: Question, fleet: Fleet, when: Calendar) -> Bar:
+    """The price of every month, not the quote: that only says what difficulty belongs to it."""
+    given = draws.price_reach(question.inputs)
+    at_low, at_high = (
+        worth(question, fleet, when, end / given.value) for end in (given.low, given.high)
+    )
+    return Bar("coin price", given, at_low, at_high)
 
 
 _Put = Callable[[float], tuple[Question, Fleet]]
@@ -50,6 +61,8 @@ def _movable(question: Question, fleet: Fleet) -> list[tuple[str, Given, _Put]]:
     inputs = question.inputs
     for group in ("chain", "site", "money"):
         for name, label, given in figures(getattr(inputs, group)):
+            if name == "coin_price":
+                continue  # has a bar of its own
             found.append((label, given, _put_figure(question, fleet, group, name)))
     rate = question.prices.rate
     found.append(("tariff", rate, lambda value: (_with_rate(question, value), fleet)))

@@ -17,6 +17,7 @@ from stratum.power.plan.fleet import Fleet
 from stratum.power.plan.sensitivity import Bar, sensitivity
 from stratum.power.plan.surplus import Floats
 from stratum.power.plan.verdict import Question, Verdict, break_even_tariffs, judge, take, worth
+from stratum.power.words import counted
 
 PERCENTILES = (10, 50, 90)
 
@@ -129,7 +130,7 @@ def _rows(
 ) -> tuple[Row, ...]:
     inputs = question.inputs
     length, code = inputs.years, inputs.currency
-    hours = picked(years, years.hours, when, runs).sum(axis=1) / length
+    in_all = counted(length, "year")
     cycles = picked(years, years.cycles.sum(axis=3), when, runs).sum(axis=1)
     kept = inputs.money.kept_percent.value / 100
     profit = (drawn.revenue - drawn.power - drawn.upkeep - drawn.tax).sum(axis=1)
@@ -137,11 +138,11 @@ def _rows(
     last_price = runs.course.price[:, -1]
     made: list[tuple[str, str, Floats]] = [
         ("absorbed", "MWh a year", drawn.absorbed_mwh.sum(axis=1) / length),
-        ("hours with rigs running", "h a year", hours),
+        ("hours with rigs running", "h a year", drawn.hours.sum(axis=1) / length),
         ("cycles of a rig", "a day", cycles / fleet.rigs / (365 * length)),
-        ("coins mined", f"BTC, {length} years", drawn.coins.sum(axis=1)),
-        ("revenue", f"{code}, {length} years", drawn.revenue.sum(axis=1)),
-        ("operating profit after tax", f"{code}, {length} years", profit),
+        ("coins mined", f"BTC, {in_all}", drawn.coins.sum(axis=1)),
+        ("revenue", f"{code}, {in_all}", drawn.revenue.sum(axis=1)),
+        ("operating profit after tax", f"{code}, {in_all}", profit),
         ("NPV", code, worths),
         ("IRR", "% a year", irr_percent(drawn.flow)),
         ("payback", "years", payback_years(drawn.flow)),
@@ -156,4 +157,6 @@ def _rows(
         )
     if not kept:
         made = [row for row in made if not row[0].startswith("reserve")]
+    if question.follows_price:  # how often price stops and starts a rig is not reckoned
+        made = [row for row in made if row[0] != "cycles of a rig"]
     return tuple(Row(label, unit, _percentiles(values)) for label, unit, values in made)

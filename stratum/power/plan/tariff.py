@@ -14,7 +14,7 @@ import numpy as np
 
 from stratum.errors import ConfigError, Problem
 from stratum.power.economics.tariff import Tariff, Window
-from stratum.power.plan.inputs import Given, certain
+from stratum.power.figures import Given, certain
 from stratum.power.plan.surplus import Floats, Ints
 
 _MICRO = 1_000_000

@@ -114,8 +114,8 @@ def break_even_tariffs(
     """
     percent = question.inputs.money.discount_percent.value
 
-    def worth(shift: Floats) -> Floats:
-        made = cash(
+    def made(shift: Floats) -> Cash:
+        return cash(
             question.inputs,
             fleet,
             years,
@@ -124,7 +124,9 @@ def break_even_tariffs(
             follows_price=question.follows_price,
             tariff_shift=shift[:, None],
         )
-        return npv(made.flow, percent)
+
+    def worth(shift: Floats) -> Floats:
+        return npv(made(shift).flow, percent)
 
     low = np.full(runs.count, -_TARIFF_REACH)
     high = np.full(runs.count, _TARIFF_REACH)
@@ -133,19 +135,15 @@ def break_even_tariffs(
         middle = (low + high) / 2
         pays = worth(middle) > 0
         low, high = np.where(pays, middle, low), np.where(pays, high, middle)
-    return np.where(is_within, mean_tariff(years) + (low + high) / 2, np.nan)
+    return np.where(is_within, made((low + high) / 2).tariff, np.nan)
 
 
-def mean_tariff(years: Years) -> float:
-    """What a MWh costs on the mean of a year, weighed by what is taken."""
-    taken = years.rig_mwh.sum(axis=(0, 1, 2, 3))
-    return float((taken * years.rates).sum() / max(taken.sum(), 1e-9))
-
-
-def worth(question: Question, fleet: Fleet, when: chain.Calendar) -> float:
-    """The NPV of the middle case."""
+def worth(
+    question: Question, fleet: Fleet, when: chain.Calendar, price_factor: float = 1.0
+) -> float:
+    """The NPV of the middle case; with a factor on the coin's price in all months."""
     inputs = question.inputs
     _, years = take(question, fleet)
-    runs = draws.middle(inputs, when)
+    runs = draws.middle(inputs, when, price_factor)
     made = cash(inputs, fleet, years, when, runs, follows_price=question.follows_price)
     return float(npv(made.flow, inputs.money.discount_percent.value)[0])

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 
-from stratum.power.plan.inputs import Given
+from stratum.power.figures import Given
+from stratum.power.plan import running
+from stratum.power.plan.examples import EXAMPLES
 from stratum.power.plan.study import Row, Study
-from stratum.power.plan.verdict import Verdict, mean_tariff
+from stratum.power.plan.verdict import Verdict
+from stratum.power.words import counted
 
 #: Real minus and thin things: U+2212 lines up with digits, a hyphen does not.
 _MINUS = "\N{MINUS SIGN}"
@@ -67,8 +70,8 @@ def fleet_in_words(verdict: Verdict) -> str:
 def answer(study: Study) -> str:
     """Whether it is profitable, and at what tariff it stops being so, in one sentence."""
     best, code = study.best, study.question.inputs.currency
-    years = study.question.inputs.years
-    rate = f"{number(mean_tariff(best.years), 1)} {code}/MWh"
+    years = counted(study.question.inputs.years, "year")
+    rate = f"{number(float(best.cash.tariff[0]), 1)} {code}/MWh"
     low, _, high = study.break_even
     reach = f"P10 to P90: {number(low, 1)} to {number(high, 1)}"
     limit = f"{number(best.break_even, 1)} {code}/MWh"
@@ -77,7 +80,7 @@ def answer(study: Study) -> str:
     if best.is_profitable:
         back = f"{number(best.payback_years, 1)} years"
         return (
-            f"Yes: at {rate}, {what} earn an NPV of {money(best.npv, code)} in {years} years and "
+            f"Yes: at {rate}, {what} earn an NPV of {money(best.npv, code)} in {years} and "
             f"are paid back after {back}; it stops being profitable at {limit} ({reach}), "
             f"and {chance}."
         )
@@ -90,8 +93,27 @@ def answer(study: Study) -> str:
             end += ", so the plant would have to pay for it"
     return (
         f"No: at {rate}, {what}{others} lose "
-        f"{money(-best.npv, code)} (NPV of {years} years); {end}; {chance}."
+        f"{money(-best.npv, code)} (NPV of {years}); {end}; {chance}."
     )
+
+
+def caveats(study: Study) -> tuple[str, ...]:
+    """What the answer rests on and a reader of the answer alone would not suspect."""
+    question = study.question
+    surplus = question.surplus[0]
+    found = list(surplus.notes)
+    example = EXAMPLES.get(surplus.name)
+    if example is not None:
+        found.append("the surplus is made by rules, not measured")
+        found += [example.left_out] if example.left_out else []
+    if study.missing_months:
+        there = counted(round(surplus.days), "day")
+        found.append(
+            f"{len(study.missing_months)} of 12 months are the mean of the others: the history "
+            f"covers {there}"
+        )
+    found.append(f"network and price are as of {question.inputs.chain.quoted}")
+    return tuple(found)
 
 
 def earnings_in_words(study: Study) -> str:
@@ -104,6 +126,20 @@ def earnings_in_words(study: Study) -> str:
     return (
         f"A MWh at the meter earns {first} {code} in the first year and {last} in the last: "
         "what power and upkeep may cost where rigs and site are paid for already."
+    )
+
+
+def running_in_words(study: Study) -> str:
+    """Which rig earns its power, at the mean tariff of the best fleet."""
+    inputs = study.question.inputs
+    tariff = float(study.best.cash.tariff[0])
+    prices = running.hashprices(inputs, study.calendar)
+    first, last = (running.pays_up_to(inputs, tariff, float(prices[place])) for place in (0, -1))
+    if math.isinf(first):
+        return "At this tariff every rig earns its power, however old."
+    return (
+        f"At {number(tariff, 1)} {inputs.currency}/MWh a rig earns its power up to "
+        f"{number(first, 1)} J/TH in the first month and {number(last, 1)} in the last."
     )
 
 

@@ -6,8 +6,8 @@ drifts is one event, a unit that trips is another.
 
     t10, t95     from the decision until so much of the way from the old load to the target is done
     delivered    how far the load lay towards the target, mean over the event
-    score        1 - integral |P - target| / integral target; where the target is nothing, over the
-                 load that there was to shed
+    score        1 - integral |P - target| / integral target; an order to shed all but STEP_BP of
+                 the fleet is held against the load that there was to shed, where that is more
 """
 
 from __future__ import annotations
@@ -80,7 +80,9 @@ class Events:
                 yield running.event(inputs.wall_ms)
             source = self._source(picture)
             heard = self._heard.get(source)
-            running = self._running = _Running(inputs, picture, source, heard, self._load_w)
+            running = self._running = _Running(
+                inputs, picture, source, heard, self._load_w, self._step_w
+            )
         running.take(inputs.now_ms, picture)
         self._load_w = picture.measured_w
 
@@ -139,6 +141,7 @@ class _Running:
         source: str,
         heard: _Heard | None,
         load_w: int | None,
+        nothing_w: int,
     ) -> None:
         self.whose = (picture.cause, picture.source, picture.event_id)
         self.source = source
@@ -146,6 +149,7 @@ class _Running:
         self.decided_ms = inputs.wall_ms
         self.target_w = picture.target_w
         self._heard = heard
+        self._sheds_all = picture.target_w <= nothing_w
         self._from_w = picture.measured_w if load_w is None else load_w
         self._began_ms = self._now_ms = inputs.now_ms
         self._last: Picture | None = None
@@ -204,5 +208,9 @@ class _Running:
         return moved if self.target_w >= self._from_w else -moved
 
     def _score_bp(self) -> int | None:
-        whole = self._target or (self._from_w or 0) * self._known_ms
+        whole = self._target
+        if self._sheds_all:
+            # The order may grow again before it ends: by that little target a second of the old
+            # load would count thousands of times.
+            whole = max(whole, (self._from_w or 0) * self._known_ms)
         return _WHOLE - self._error * _WHOLE // whole if whole > 0 else None

@@ -6,26 +6,36 @@ from dataclasses import dataclass
 
 from stratum.power.simulation.farms import Mix
 from stratum.power.simulation.run import Run
-from stratum.power.simulation.score import Score
+from stratum.power.simulation.score import SETTLES_SECONDS, Score
+
+#: What a reader of the figures should know.
+HOW_ERRORS_COUNT = (
+    f"Errors leave out the first {SETTLES_SECONDS} s of an ordered shed, until 95 % of it is gone: "
+    "N3 and N4 judge these."
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One figure. `most` is the number of the reference it is held against, where there is one."""
+    """One figure. `most` is the goal it is held against (docs/power.md), where there is one."""
 
     what: str
     value: float
     unit: str
     most: float | None = None
-    number: str = ""  # N1..N28
+    number: str = ""  # of the goal
 
     @property
     def is_met(self) -> bool | None:
         return None if self.most is None else self.value <= self.most
 
     @property
+    def _named(self) -> str:
+        return f"({self.number})" if self.number else ""
+
+    @property
     def goal(self) -> str:
-        return "" if self.most is None else f"≤ {self.most:g} ({self.number})"
+        return "" if self.most is None else f"≤ {self.most:g} {self._named}".strip()
 
 
 def lines(run: Run, score: Score) -> tuple[Line, ...]:
@@ -40,7 +50,7 @@ def lines(run: Run, score: Score) -> tuple[Line, ...]:
     missed = 2.0 if trims and is_fast else 5.0
     found = [
         Line("taken above the surplus", score.over, "% of energy", 0.5, "N9"),
-        Line("surplus missed", score.missed, "% of energy", missed, "issue 4"),
+        Line("surplus missed", score.missed, "% of energy", missed),
         Line("error, 1-min means", score.rmse_1min, "% of fleet", error, error_number),
         Line("the same, worst half hour", score.rmse_1min_worst, "% of fleet"),
         Line("error, 4 s samples", score.rmse_4s, "% of fleet", 2.0 if trims else None, "N7"),

@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 from plotly.offline import get_plotlyjs
 
-from stratum.power.simulation.goals import lines
+from stratum.power.simulation.goals import HOW_ERRORS_COUNT, lines
 from stratum.power.simulation.run import Run
 from stratum.power.simulation.score import MINUTE, Score, target_of
 from stratum.power.twin.plants import PROCESSES
 from stratum.power.twin.rigs import Floats
+from stratum.power.words import counted
 
 #: Points of a line; a day at 1 Hz would be 86,400 and a browser's minute.
 MOST_POINTS = 3_000
@@ -54,7 +55,6 @@ td.number { text-align: right; }
 .js-plotly-plot .zerolinelayer path { stroke: var(--soft) !important; }
 .js-plotly-plot .hovertext path { fill: var(--ground) !important; stroke: var(--line) !important; }
 .js-plotly-plot .legend .bg { fill: var(--ground) !important; }
-.js-plotly-plot .modebar-btn path { fill: var(--soft) !important; }
 """
 
 
@@ -77,6 +77,7 @@ def page(run: Run, score: Score) -> str:
 <p class="soft">{escape(_about(run))}</p>
 <h2>Figures</h2>
 {_figures(run, score)}
+<p class="soft">{escape(HOW_ERRORS_COUNT)}</p>
 <h2>Power</h2>
 <div class="chart" id="power"></div>
 <h2>Error against the target (surplus less the reserve)</h2>
@@ -93,7 +94,7 @@ def page(run: Run, score: Score) -> str:
 <script>
 const charts = {_as_script(charts)};
 for (const [id, chart] of Object.entries(charts)) {{
-  Plotly.newPlot(id, chart.data, chart.layout, {{responsive: true, displaylogo: false}});
+  Plotly.newPlot(id, chart.data, chart.layout, {{responsive: true, displayModeBar: false}});
 }}
 </script>
 </html>
@@ -104,7 +105,8 @@ def _about(run: Run) -> str:
     scenario, width = run.scenario, _width(run.scenario.seconds)
     each = "a second" if width == 1 else f"the mean of {width} s"
     return (
-        f"{scenario.rigs:,} rigs, {run.fleet.total_w / 1e6:.1f} MW, {scenario.farm.mix} firmware, "
+        f"{counted(scenario.rigs, 'rig')}, {run.fleet.total_w / 1e6:.1f} MW, "
+        f"{scenario.farm.mix} firmware, "
         f"{scenario.farm.trim_bp / 100:g} % of it trimmed, reserve "
         f"{run.settings.reserve_bp / 100:g} %; {scenario.hours:g} h of {scenario.surplus}, seed "
         f"{run.seed}. A digital twin, not a farm. Each point is {each}; the first "
@@ -196,10 +198,10 @@ def _chart(run: Run, data: Sequence[Chart], unit: str) -> Chart:
         "layout": {
             "paper_bgcolor": "rgba(0,0,0,0)",
             "plot_bgcolor": "rgba(0,0,0,0)",
-            "modebar": {"bgcolor": "rgba(0,0,0,0)"},
-            "margin": {"t": 10, "r": 60, "b": 40, "l": 60},
+            # On a narrow screen the legend takes three lines, above the curves.
+            "margin": {"t": 72, "r": 60, "b": 40, "l": 60},
             "hovermode": "x unified" if len(data) > 1 else "closest",
-            "legend": {"orientation": "h", "y": 1.12},
+            "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
             "xaxis": {"title": {"text": "minutes" if _is_short(run) else "hours"}},
             "yaxis": {"title": {"text": unit}, "rangemode": "tozero"},
         },
@@ -273,10 +275,10 @@ def _said(run: Run) -> str:
 def _origins(run: Run) -> str:
     process = PROCESSES[run.scenario.surplus]
     rows = []
-    for given in process.given:
-        span = "" if given.low is None else f" ({given.low:g} to {given.high:g})"
+    for name, given in process.given.items():
+        span = "" if given.is_certain else f" ({given.low:g} to {given.high:g})"
         rows.append(
-            f"<tr><td>{escape(given.name)}<td class=number>{given.value:g}"
+            f"<tr><td>{escape(name)}<td class=number>{given.value:g}"
             f"<td>{escape(given.unit)}<td>{escape(given.origin + span)}"
         )
     scale = (

@@ -7,12 +7,16 @@ from rich.markup import escape
 from rich.table import Table
 
 from stratum.power.brain.commands import Level
-from stratum.power.simulation.goals import Line, lines
+from stratum.power.simulation.goals import HOW_ERRORS_COUNT, Line, lines
 from stratum.power.simulation.run import Event, Run
 from stratum.power.simulation.score import Score
+from stratum.power.words import counted
 
 #: Events shown; the page and --json have all that were kept.
 SHOWN = 25
+
+#: Of them, the largest steps of the goal: what the run is about, however much else is said.
+STEPS = 5
 
 
 def show(console: Console, run: Run, score: Score) -> None:
@@ -21,13 +25,21 @@ def show(console: Console, run: Run, score: Score) -> None:
     megawatts = run.fleet.total_w / 1e6
     console.print(f"[bold]{escape(scenario.name)}[/]: {escape(scenario.title)}")
     console.print(
-        f"{scenario.rigs:,} rigs, {megawatts:.1f} MW, {scenario.farm.mix} firmware, "
+        f"{counted(scenario.rigs, 'rig')}, {megawatts:.1f} MW, {scenario.farm.mix} firmware, "
         f"{scenario.farm.trim_bp / 100:g} % trim, reserve {run.settings.reserve_bp / 100:g} %, "
         f"{scenario.hours:g} h of {scenario.surplus}, seed {run.seed}"
     )
     console.print(table(lines(run, score)))
-    for event in loudest(run.events, SHOWN):
+    console.print(HOW_ERRORS_COUNT, style="dim")
+    scored = tuple(event for event in run.events if event.second >= scenario.scored_from_s)
+    for event in loudest(scored, SHOWN):
         console.print(_sentence(event), highlight=False)
+    if earlier := len(run.events) - len(scored):
+        console.print(
+            f"{counted(earlier, 'event')} of the first {scenario.scored_from_s / 60:g} min: see "
+            "--out or --json",
+            style="dim",
+        )
     console.print(
         f"{score.speed:,.0f} × real time, decide {score.decide_ms:.2f} ms, {score.memory_mb:.0f} MB"
     )
@@ -53,10 +65,13 @@ def table(rows: tuple[Line, ...]) -> Table:
 
 
 def loudest(events: tuple[Event, ...], most: int) -> list[Event]:
-    """Alarms before warnings before the rest, each in the order of time."""
+    """The largest steps of the goal, then alarms before warnings before the rest; by time."""
     order = {Level.ALARM: 0, Level.WARNING: 1, Level.INFO: 2}
-    chosen = sorted(events, key=lambda event: order[event.level])[:most]
-    return sorted(chosen, key=lambda event: event.second)
+    by_step = sorted(events, key=lambda event: -abs(event.step_w))
+    steps = [event for event in by_step[: min(STEPS, most)] if event.step_w]
+    rest = by_step[len(steps) :]
+    rest.sort(key=lambda event: order[event.level])  # within a level, what moved the most
+    return sorted([*steps, *rest[: most - len(steps)]], key=lambda event: event.second)
 
 
 def _sentence(event: Event) -> str:

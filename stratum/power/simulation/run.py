@@ -28,6 +28,11 @@ SECOND = 1_000
 
 MOST_W = 1 << 62
 
+#: The reason that tells of a new goal, and the part of the fleet by which one is worth telling
+#: though the goal moved in the second before as well.
+MOVED = "moved"
+STEP_BP = 500
+
 #: Reasons kept of one run; a storm of them would outgrow what it tells of.
 MOST_EVENTS = 5_000
 
@@ -55,13 +60,14 @@ Watch = Callable[[int, Twin, Inputs, Decided[S]], None]
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A reason, when it was first given after a second without it."""
+    """A reason, when it was first given after a second without it, or with a new goal."""
 
     second: int
     code: str
     text: str
     level: Level
     subject: str
+    step_w: int = 0  # by which the goal moved in that second, of a reason that tells of it
 
 
 @dataclass(slots=True)
@@ -133,7 +139,7 @@ def run(
     twin = _twin(scenario, fleet, seed)
     world = _Outside(scenario, feeds)
     trace = Trace.of(scenario.seconds)
-    log = _Log()
+    log = Log(fleet.total_w * STEP_BP // 10_000)
 
     state = fresh(fleet, settings)
     commands = Commands()
@@ -161,7 +167,7 @@ def run(
             decide_s += took
             state, commands = decided.state, decided.commands
             _record_thought(trace, second, decided, took)
-            log.note(second, decided.reasons)
+            log.note(second, decided.reasons, decided.picture.goal_w)
             if watch is not None:
                 watch(second, twin, inputs, decided)
         if progress is not None and second % 60 == 59:
@@ -234,23 +240,29 @@ class _Outside:
         )
 
 
-class _Log:
+class Log:
     """Reasons, each when it begins; and how long each alarm lasted."""
 
-    def __init__(self) -> None:
+    def __init__(self, step_w: int) -> None:
+        self._step_w = step_w
+        self._goal_w: int | None = None
         self.events: list[Event] = []
         self.alarms: dict[str, int] = {}
         self._standing: set[tuple[str, str]] = set()
 
-    def note(self, second: int, reasons: tuple[Reason, ...]) -> None:
+    def note(self, second: int, reasons: tuple[Reason, ...], goal_w: int) -> None:
+        goal_step_w = 0 if self._goal_w is None else goal_w - self._goal_w
+        self._goal_w = goal_w
         standing = {(reason.code, reason.subject) for reason in reasons}
         for reason in reasons:
             if reason.level is Level.ALARM:
                 self.alarms[reason.code] = self.alarms.get(reason.code, 0) + 1
+            step_w = goal_step_w if reason.code == MOVED else 0
             is_new = (reason.code, reason.subject) not in self._standing
+            is_new = is_new or abs(step_w) > self._step_w
             if is_new and len(self.events) < MOST_EVENTS:
                 self.events.append(
-                    Event(second, reason.code, reason.text, reason.level, reason.subject)
+                    Event(second, reason.code, reason.text, reason.level, reason.subject, step_w)
                 )
         self._standing = standing
 

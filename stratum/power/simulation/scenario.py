@@ -100,6 +100,11 @@ class Scenario:
         return round(self.hours * HOUR)
 
     @property
+    def scored_from_s(self) -> int:
+        """The warm-up is not scored; of a run that is hardly longer, half is."""
+        return min(self.warm_up_s, self.seconds // 2)
+
+    @property
     def start_ms(self) -> int:
         """UTC of the first second."""
         return START_OF_YEAR_MS + (self.start_day * DAY + self.start_hour * HOUR) * 1_000

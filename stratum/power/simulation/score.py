@@ -5,6 +5,10 @@
 the target that N7 and N8 speak of: a controller that keeps its reserve makes no error. Energy is
 counted against the surplus itself: what is drawn above it (N9), and what of it was not taken.
 
+An ordered shed takes its seconds whoever steers, and N3 and N4 judge them: until 95 % of it is
+gone, and for SETTLES_SECONDS at most, they are left out of the errors of N7 and N8. One second in
+which all of the load is above its target would else be more than N7 allows a whole hour.
+
 All of it from the truth of the twin, after the warm-up.
 """
 
@@ -14,7 +18,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from stratum.power.brain.values import Ints
+from stratum.power.brain.values import Flags, Ints
 from stratum.power.simulation.run import Run
 from stratum.power.twin.rigs import Floats
 
@@ -28,6 +32,8 @@ SHED_BP = 1_000
 #: Looked at for so long after it; and no order where the target is back up within half a minute.
 SHED_SECONDS = 300
 STAYS_SECONDS = 30
+#: N4: what takes longer is an error.
+SETTLES_SECONDS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +78,14 @@ class Score:
 def score(run: Run) -> Score:
     """Judge a run. Percentages of nothing are 0."""
     trace, fleet_w = run.trace, run.fleet.total_w
-    warm = min(run.scenario.warm_up_s, run.scenario.seconds // 2)
+    warm = run.scenario.scored_from_s
     power, surplus = trace.power_w[warm:], trace.surplus_w[warm:]
     wanted, target = trace.wanted_w[warm:], target_of(run)[warm:]
     errors = (power - target).astype(np.float64) * (100.0 / fleet_w)
 
-    minutes = _means(errors, MINUTE)
+    ordered = sheds(trace.wanted_w, trace.power_w, fleet_w)
+    is_judged = ~_settling(ordered, len(trace.power_w))[warm:]
+    minutes = _means(errors[is_judged], MINUTE)
     windows = _rms_windows(minutes, WINDOW)
     over = np.maximum(power - np.maximum(surplus, asleep_floor(run)), 0)
     missed = np.maximum(wanted - power, 0)
@@ -88,7 +96,7 @@ def score(run: Run) -> Score:
         rmse_1min=_rms(minutes),
         rmse_1min_p95=float(np.percentile(windows, 95)),
         rmse_1min_worst=float(windows.max()),
-        rmse_4s=_rms(errors[::SAMPLE]),
+        rmse_4s=_rms(errors[::SAMPLE][is_judged[::SAMPLE]]),
         bias=float(errors.mean()),
         over=_percent(over, power),
         missed=_percent(missed, wanted),
@@ -100,7 +108,7 @@ def score(run: Run) -> Score:
         cycles_max=float(cycles.max()),
         above_cap_w=0 if cap_w is None else int(np.maximum(power - cap_w, 0).max()),
         above_surplus_w=int(over.max()),
-        sheds=sheds(trace.wanted_w, trace.power_w, fleet_w),
+        sheds=ordered,
         alarms=run.alarms,
         speed=run.speed,
         decide_ms=run.decide_s * 1_000.0 / run.scenario.seconds,
@@ -142,7 +150,16 @@ def sheds(wanted_w: Ints, power_w: Ints, fleet_w: int) -> tuple[Shed, ...]:
     return tuple(found)
 
 
-def _first(reached: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> int | None:
+def _settling(found: tuple[Shed, ...], seconds: int) -> Flags:
+    """Seconds in which the load is on its way down, as fast as it must be."""
+    settling = np.zeros(seconds, np.bool_)
+    for shed in found:
+        took_s = SETTLES_SECONDS if shed.t95_s is None else min(shed.t95_s, SETTLES_SECONDS)
+        settling[shed.at_s : shed.at_s + took_s] = True
+    return settling
+
+
+def _first(reached: Flags) -> int | None:
     where = np.flatnonzero(reached)
     return int(where[0]) if len(where) else None
 

@@ -1,7 +1,10 @@
 """Plants whose surplus has a physical reason: nuclear, hydro, geothermal, wind, solar, an ISO.
 
-Figures carry their source; D is a public page, [K] what people of the trade know and nobody here
-has checked. An assumed one has a range, and nothing that rests on it is more than a rehearsal.
+Figures carry their source: a public page, or what people of the trade know and nobody here has
+checked. An assumed one has a range, and nothing that rests on it is more than a rehearsal.
+
+`baseload plan` has examples of the same names, which are years at 15 minutes and made by rules of
+their own: `stratum.power.plan.examples` says where the two differ, and why.
 """
 
 from __future__ import annotations
@@ -11,15 +14,15 @@ from collections.abc import Mapping
 import numpy as np
 
 from stratum.power.brain.values import Kind
+from stratum.power.figures import Given, certain
+from stratum.power.processes import normal_below, wander
 from stratum.power.twin.rigs import Floats
 from stratum.power.twin.surplus import (
     HOUR,
     TESTS,
-    Given,
     Process,
     Span,
     smooth,
-    wander,
 )
 
 #: Demand by the hour, part of the day's mean: a northern system's working day (assumed; the ratio
@@ -58,36 +61,32 @@ NUCLEAR = Process(
     "nuclear-2x1200",
     "two units of 1,200 MW in a system with much cogeneration: surplus in the nights of winter",
     600.0,
-    (
-        Given("units", 2.0, "", "D neimagazine.com, Belarus NPP: two VVER-1200"),
-        Given("unit gross", 1_200.0, "MW", "D the same: 2,400 MW together"),
-        Given("house load", 0.07, "of gross", "assumed", 0.05, 0.08),
-        Given("energy a year", 41.1, "TWh", "D energo-cis.ru: demand of Belarus in 2023"),
-        Given("winter above mean", 0.12, "of demand", "assumed", 0.08, 0.18),
-        Given(
-            "must-run, heat season",
+    {
+        "units": certain(2.0, "", "public page: neimagazine.com, Belarus NPP: two VVER-1200"),
+        "unit gross": certain(1_200.0, "MW", "the same page: 2,400 MW together"),
+        "house load": Given(0.07, "of gross", "assumed", 0.05, 0.08),
+        "energy a year": certain(
+            41.1, "TWh", "public page: energo-cis.ru: demand of Belarus in 2023"
+        ),
+        "winter above mean": Given(0.12, "of demand", "assumed", 0.08, 0.18),
+        "must-run, heat season": Given(
             2_400.0,
             "MW",
-            "assumed; cogeneration is the base of that system and stays on at night, D BelTA "
-            "23.10.2013",
+            "assumed; cogeneration is the base of that system and stays on at night, public page: "
+            "BelTA 23.10.2013",
             1_800.0,
             3_000.0,
         ),
-        Given("must-run, summer", 700.0, "MW", "assumed", 400.0, 1_000.0),
-        Given("electric boilers", 916.0, "MW", "D BelTA 23.7.2020: built to take the surplus"),
-        Given("boilers in use", 0.25, "of them", "assumed", 0.0, 1.0),
-        Given("demand noise", 0.004, "of demand", "assumed", 0.002, 0.01),
-        Given("noise memory", 900.0, "s", "assumed", 300.0, 1_800.0),
-    ),
+        "must-run, summer": Given(700.0, "MW", "assumed", 400.0, 1_000.0),
+        "electric boilers": certain(
+            916.0, "MW", "public page: BelTA 23.7.2020, built for the surplus"
+        ),
+        "boilers in use": Given(0.25, "of them", "assumed", 0.0, 1.0),
+        "demand noise": Given(0.004, "of demand", "assumed", 0.002, 0.01),
+        "noise memory": Given(900.0, "s", "assumed", 300.0, 1_800.0),
+    },
     _nuclear,
 )
-
-#: How long a unit is away: to refuel (about 80 days were planned for the first outage at Belarus-1,
-#: D news.by; a routine one is assumed shorter, 30-60), and after a trip (assumed, 1-10; Belarus-1
-#: was off for 11 days after a transformer fault, D neimagazine.com 8374215).
-REFUELLING_DAYS = 40
-TRIP_DAYS = 3
-
 
 # -- hydro, geothermal ----------------------------------------------------------------------
 
@@ -105,25 +104,24 @@ HYDRO = Process(
     "hydro-100-to-600",
     "spill that rises from 100 to 600 MW as the rains come, less what evenings need",
     600.0,
-    (
-        Given("first", 100.0, "MW", "the case's own"),
-        Given(
-            "last",
+    {
+        "first": certain(100.0, "MW", "the case's own"),
+        "last": certain(
             600.0,
             "MW",
             "the case's own; Ethiopia's miners took about 600 MW of surplus hydro at 3.2 US cents, "
-            "D atlas21.com",
+            "public page: atlas21.com",
         ),
-        Given(
-            "rise", 24.0, "h", "a season (10-60 days, assumed) pressed into a day", 24.0, 1_440.0
+        "rise": Given(
+            24.0, "h", "a season (10-60 days, assumed) pressed into a day", 24.0, 1_440.0
         ),
-        Given("evening", 40.0, "MW", "assumed", 0.0, 100.0),
-        Given("inflow noise", 0.02, "of the spill", "assumed", 0.01, 0.05),
-        Given("inflow memory", 3_600.0, "s", "assumed", 1_800.0, 14_400.0),
-        Given("load noise", 6.0, "MW", "assumed: 1 % of the last", 3.0, 12.0),
-        Given("load memory", 180.0, "s", "assumed", 60.0, 600.0),
-        Given("machine", 100.0, "MW", "assumed: one set of the station", 50.0, 200.0),
-    ),
+        "evening": Given(40.0, "MW", "assumed", 0.0, 100.0),
+        "inflow noise": Given(0.02, "of the spill", "assumed", 0.01, 0.05),
+        "inflow memory": Given(3_600.0, "s", "assumed", 1_800.0, 14_400.0),
+        "load noise": Given(6.0, "MW", "assumed: 1 % of the last", 3.0, 12.0),
+        "load memory": Given(180.0, "s", "assumed", 60.0, 600.0),
+        "machine": Given(100.0, "MW", "assumed: one set of the station", 50.0, 200.0),
+    },
     _hydro,
 )
 
@@ -138,29 +136,33 @@ GEOTHERMAL = Process(
     "geothermal",
     "steam that nobody buys: flat, a little more in cool air",
     100.0,
-    (
-        Given(
-            "spare",
+    {
+        "spare": Given(
             90.0,
             "MW",
-            "assumed; plants ran 73 % of the time on average, D EIA for 2022 at "
+            "assumed; plants ran 73 % of the time on average, public page: EIA for 2022 at "
             "globalenergyprize.org: a quarter of what is installed",
             50.0,
             100.0,
         ),
-        Given(
-            "cool air",
+        "cool air": Given(
             0.02,
             "of it",
             "assumed; output moves with the air's temperature by day and season where it cools the "
-            "plant, D NREL ATB 2020, and is flat otherwise",
+            "plant, public page: NREL ATB 2020, and is flat otherwise",
             0.0,
             0.08,
         ),
-        Given("noise", 0.003, "of it", "assumed", 0.001, 0.01),
-        Given("noise memory", 600.0, "s", "assumed", 60.0, 3_600.0),
-        Given("well", 15.0, "MW", "assumed: one wellhead unit; 10-15 MW, D scribd 274248606"),
-    ),
+        "noise": Given(0.003, "of it", "assumed", 0.001, 0.01),
+        "noise memory": Given(600.0, "s", "assumed", 60.0, 3_600.0),
+        "well": Given(
+            15.0,
+            "MW",
+            "assumed: one wellhead unit; 10-15 MW, public page: scribd 274248606",
+            10.0,
+            15.0,
+        ),
+    },
     _geothermal,
 )
 
@@ -172,7 +174,7 @@ def _wind(given: Mapping[str, float], span: Span, rng: np.random.Generator) -> F
     """Curtailed wind: what a farm makes above what its line takes away."""
     calm = wander(rng, span.seconds, 1.0, given["memory"] * HOUR)
     # A Gaussian turned into a Weibull of shape 2: speed² is exponential.
-    below = _normal_below(calm)
+    below = normal_below(calm)
     speed = given["mean speed"] * 2.0 / np.sqrt(np.pi) * np.sqrt(-np.log1p(-below))
     gusts = wander(rng, span.seconds, given["turbulence"], given["gust memory"])
     speed = np.maximum(speed * (1.0 + gusts), 0.0)
@@ -182,37 +184,28 @@ def _wind(given: Mapping[str, float], span: Span, rng: np.random.Generator) -> F
     return made - given["line"]
 
 
-def _normal_below(values: Floats) -> Floats:
-    """The normal distribution's integral; a logistic that is within 0.0002 of it.
-
-    Source: Bowling et al., A logistic approximation to the cumulative normal distribution (2009).
-    """
-    return 1.0 / (1.0 + np.exp(-(0.07056 * values**3 + 1.5976 * values)))
-
-
 WIND = Process(
     "wind",
     "what a wind farm makes above what its line can carry",
     100.0,
-    (
-        Given("farm", 200.0, "MW", "assumed", 50.0, 500.0),
-        Given("line", 100.0, "MW", "assumed: half of the farm", 50.0, 160.0),
-        Given("mean speed", 9.0, "m/s", "assumed, a good site; Weibull of shape 2", 7.0, 10.0),
-        Given(
-            "memory",
+    {
+        "farm": Given(200.0, "MW", "assumed", 50.0, 500.0),
+        "line": Given(100.0, "MW", "assumed: half of the farm", 50.0, 160.0),
+        "mean speed": Given(9.0, "m/s", "assumed, a good site; Weibull of shape 2", 7.0, 10.0),
+        "memory": Given(
             6.0,
             "h",
-            "assumed; exponentially decaying autocorrelation, D arXiv:1511.02345",
+            "assumed; exponentially decaying autocorrelation, public page: arXiv:1511.02345",
             2.0,
             24.0,
         ),
-        Given("turbulence", 0.08, "of the speed", "assumed for a whole farm", 0.04, 0.15),
-        Given("gust memory", 60.0, "s", "assumed", 20.0, 300.0),
-        Given("farm width", 120.0, "s", "assumed: a gust crosses 1 km at 8 m/s", 60.0, 600.0),
-        Given("cut-in", 3.0, "m/s", "[K]"),
-        Given("rated speed", 12.0, "m/s", "[K]"),
-        Given("cut-out", 25.0, "m/s", "[K]"),
-    ),
+        "turbulence": Given(0.08, "of the speed", "assumed for a whole farm", 0.04, 0.15),
+        "gust memory": Given(60.0, "s", "assumed", 20.0, 300.0),
+        "farm width": Given(120.0, "s", "assumed: a gust crosses 1 km at 8 m/s", 60.0, 600.0),
+        "cut-in": certain(3.0, "m/s", "trade knowledge, unchecked"),
+        "rated speed": certain(12.0, "m/s", "trade knowledge, unchecked"),
+        "cut-out": certain(25.0, "m/s", "trade knowledge, unchecked"),
+    },
     _wind,
 )
 
@@ -240,22 +233,21 @@ SOLAR = Process(
     "solar",
     "what a solar plant makes above what its line can carry, under broken clouds",
     60.0,
-    (
-        Given("plant", 100.0, "MW", "assumed", 20.0, 300.0),
-        Given("line", 40.0, "MW", "assumed", 20.0, 80.0),
-        Given("shade", 0.7, "of the light", "assumed", 0.4, 0.8),
-        Given("sun", 900.0, "s", "assumed, mean time between clouds", 300.0, 3_600.0),
-        Given("cloud", 300.0, "s", "assumed, mean time of a cloud", 60.0, 900.0),
-        Given(
-            "plant width",
+    {
+        "plant": Given(100.0, "MW", "assumed", 20.0, 300.0),
+        "line": Given(40.0, "MW", "assumed", 20.0, 80.0),
+        "shade": Given(0.7, "of the light", "assumed", 0.4, 0.8),
+        "sun": Given(900.0, "s", "assumed, mean time between clouds", 300.0, 3_600.0),
+        "cloud": Given(300.0, "s", "assumed, mean time of a cloud", 60.0, 900.0),
+        "plant width": Given(
             90.0,
             "s",
             "so that a minute changes at most 47 % of the plant: 0.43 to 0.53 were the largest at "
-            "80 and 48 MW, D doi:10.1002/pip.2302",
+            "80 and 48 MW, public page: doi:10.1002/pip.2302",
             60.0,
             180.0,
         ),
-    ),
+    },
     _solar,
 )
 
@@ -277,13 +269,13 @@ ISO = Process(
     "iso-5min",
     "base points of a grid operator, every five minutes",
     100.0,
-    (
-        Given("every", 300.0, "s", "power.md §5.6: ERCOT, follow each base point, 5 min"),
-        Given("start", 70.0, "% of the fleet", "assumed", 0.0, 100.0),
-        Given("step", 8.0, "% of the fleet, one sigma", "assumed", 2.0, 20.0),
-        Given("least", 10.0, "% of the fleet", "assumed", 0.0, 50.0),
-        Given("most", 100.0, "% of the fleet", "the fleet"),
-    ),
+    {
+        "every": certain(300.0, "s", "ERCOT: follow each base point, 5 min"),
+        "start": Given(70.0, "% of the fleet", "assumed", 0.0, 100.0),
+        "step": Given(8.0, "% of the fleet, one sigma", "assumed", 2.0, 20.0),
+        "least": Given(10.0, "% of the fleet", "assumed", 0.0, 50.0),
+        "most": certain(100.0, "% of the fleet", "the fleet"),
+    },
     _iso,
     Kind.SETPOINT_ABS,
 )

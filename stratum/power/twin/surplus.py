@@ -11,28 +11,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import accumulate
 
 import numpy as np
 
 from stratum.power.brain.values import Ints, Kind
+from stratum.power.figures import Given, certain
+from stratum.power.processes import wander
 from stratum.power.twin.rigs import Floats
 
 HOUR = 3_600
 DAY = 24 * HOUR
 YEAR = 365 * DAY
-
-
-@dataclass(frozen=True, slots=True)
-class Given:
-    """One figure and its origin; `low` and `high` where it is assumed."""
-
-    name: str
-    value: float
-    unit: str
-    origin: str
-    low: float | None = None
-    high: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,35 +74,24 @@ class Process:
     name: str
     title: str
     full_mw: float
-    given: tuple[Given, ...]
+    given: Mapping[str, Given]
     make: Maker
     kind: Kind = Kind.SURPLUS_MEAS
 
     def given_as(self, figures: Mapping[str, float]) -> Process:
         """The same with other figures, by name; KeyError for one that it does not have."""
-        changed = {figure.name: figure for figure in self.given}
-        for name, value in figures.items():
-            changed[name] = replace(changed[name], value=value)
-        return replace(self, given=tuple(changed.values()))
+        changed = {name: replace(self.given[name], value=value) for name, value in figures.items()}
+        return replace(self, given={**self.given, **changed})
 
     def megawatts(self, span: Span, seed: int) -> Floats:
         """As the plant has them."""
-        values = {figure.name: figure.value for figure in self.given}
+        values = {name: figure.value for name, figure in self.given.items()}
         return np.maximum(self.make(values, span, np.random.default_rng(seed)), 0.0)
 
     def watts(self, fleet_w: int, span: Span, seed: int) -> Ints:
         """Scaled to a fleet."""
         scaled = self.megawatts(span, seed) * (fleet_w / self.full_mw)
         return np.rint(scaled).astype(np.int64)
-
-
-def wander(rng: np.random.Generator, count: int, sigma: float, tau_s: float) -> Floats:
-    """Ornstein-Uhlenbeck at whole seconds, exact: stationary, mean 0, memory `tau_s`."""
-    keep = float(np.exp(-1.0 / tau_s))
-    noise = rng.normal(0.0, sigma * np.sqrt(1.0 - keep * keep), count)
-    noise[0] = rng.normal(0.0, sigma)
-    steps = accumulate(noise.tolist(), lambda was, new: keep * was + new)
-    return np.fromiter(steps, np.float64, count)
 
 
 def smooth(values: Floats, seconds: int) -> Floats:
@@ -156,51 +134,56 @@ def _ou(name: str, sigma: float, origin: str, tau: Given) -> Process:
         name,
         f"test: a day's profile with noise of {sigma:g} % and a memory of {tau.value / 60:g} min",
         100.0,
-        (
-            Given("level", 60.0, "% of the fleet", "assumed", 40.0, 80.0),
-            Given("swing", 20.0, "% of the fleet", "assumed", 0.0, 30.0),
-            Given("sigma", sigma, "% of the fleet", origin),
-            tau,
-        ),
+        {
+            "level": Given(60.0, "% of the fleet", "assumed", 40.0, 80.0),
+            "swing": Given(20.0, "% of the fleet", "assumed", 0.0, 30.0),
+            "sigma": certain(sigma, "% of the fleet", origin),
+            "tau": tau,
+        },
         _noisy,
     )
 
 
-_JUMPY = "power.md Appendix A, 'very jumpy (σ 10 %, τ 3 min)'"
+_JUMPY = "the jumpiest of the reference's surpluses: σ 10 %, τ 3 min"
 
 TESTS: tuple[Process, ...] = (
-    _ou("ou-5", 5.0, "power.md §7.9", Given("tau", 600.0, "s", "assumed", 180.0, 1_800.0)),
-    _ou("ou-10", 10.0, _JUMPY, Given("tau", 180.0, "s", _JUMPY)),
+    _ou(
+        "ou-5",
+        5.0,
+        "a noisy surplus of the acceptance scenarios",
+        Given(600.0, "s", "assumed", 180.0, 1_800.0),
+    ),
+    _ou("ou-10", 10.0, _JUMPY, certain(180.0, "s", _JUMPY)),
     Process(
         "flat",
         "test: nothing changes, unless a unit goes",
         100.0,
-        (
-            Given("level", 70.0, "% of the fleet", "assumed", 0.0, 100.0),
-            Given("share of a unit", 0.5, "of the level", "two equal units"),
-        ),
+        {
+            "level": Given(70.0, "% of the fleet", "assumed", 0.0, 100.0),
+            "share of a unit": certain(0.5, "of the level", "two equal units"),
+        },
         _flat,
     ),
     Process(
         "sawtooth",
         "test: up within four seconds and down at once, for ever",
         100.0,
-        (
-            Given("level", 60.0, "% of the fleet", "assumed", 40.0, 80.0),
-            Given("height", 20.0, "% of the fleet", "assumed", 5.0, 40.0),
-            Given("period", 4.0, "s", "power.md §7.9; the grid of aFRR, §5.6"),
-        ),
+        {
+            "level": Given(60.0, "% of the fleet", "assumed", 40.0, 80.0),
+            "height": Given(20.0, "% of the fleet", "assumed", 5.0, 40.0),
+            "period": certain(4.0, "s", "the acceptance scenario; the grid of aFRR"),
+        },
         _sawtooth,
     ),
     Process(
         "steps",
         "test: all and nothing in turn",
         100.0,
-        (
-            Given("high", 100.0, "% of the fleet", "power.md §7.9"),
-            Given("low", 0.0, "% of the fleet", "power.md §7.9"),
-            Given("period", 1_800.0, "s", "assumed", 600.0, 7_200.0),
-        ),
+        {
+            "high": certain(100.0, "% of the fleet", "the acceptance scenario"),
+            "low": certain(0.0, "% of the fleet", "the acceptance scenario"),
+            "period": Given(1_800.0, "s", "assumed", 600.0, 7_200.0),
+        },
         _steps,
     ),
 )

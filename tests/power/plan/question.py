@@ -7,8 +7,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from stratum.power.figures import Given, certain
 from stratum.power.plan.fleet import Fleet, Machine
-from stratum.power.plan.inputs import Chain, Given, Inputs, Money, Site, certain, figures
+from stratum.power.plan.inputs import Chain, Inputs, Money, Site, figures
 from stratum.power.plan.surplus import Floats, Surplus
 from stratum.power.plan.tariff import flat
 from stratum.power.plan.verdict import Question

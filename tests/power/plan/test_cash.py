@@ -109,6 +109,31 @@ def test_where_price_decides_dear_hours_are_slept_through() -> None:
     assert cheap.coins.sum() == made(plain_inputs(years=1), rate=1.0).coins.sum()
 
 
+def test_what_price_puts_to_sleep_has_no_hours_and_draws_its_idle_power() -> None:
+    site = put(plain_site(), idle_w=50.0, overhead=1.1)
+    inputs = plain_inputs(years=1, site=site)
+    dear = made(inputs, rate=500.0, follows_price=True)
+    assert dear.hours.sum() == 0
+    assert dear.site_mwh.sum() == pytest.approx(ENERGY_MWH * 1.1 * 50 / 1000)
+    assert dear.tariff[0] == pytest.approx(500)
+    followed = made(inputs, rate=500.0)
+    assert followed.hours.sum() == 8760 and followed.site_mwh.sum() > 19 * dear.site_mwh.sum()
+
+
+def test_the_tariff_shown_is_the_mean_of_the_hours_that_were_paid_for() -> None:
+    surplus = year_of(1.0)
+    bands = Bands(np.array([10.0, 500.0]), np.arange(8760) % 24 // 12)
+    inputs = plain_inputs(years=1)
+    years = stack((1.0,), ((absorb(surplus, fleet(), inputs.site, bands),),), bands.rates, ())
+    when = calendar(inputs.first_month, 12)
+    runs = middle(inputs, when)
+    dear, cut = (
+        cash(inputs, fleet(), years, when, runs, follows_price=follows) for follows in (False, True)
+    )
+    assert dear.tariff[0] == pytest.approx(255) and dear.hours.sum() == 8760
+    assert cut.tariff[0] == pytest.approx(10) and cut.hours.sum() == 4380
+
+
 def test_a_tariff_below_zero_is_income() -> None:
     assert made(plain_inputs(years=1), rate=-10.0).power.sum() == pytest.approx(-10 * ENERGY_MWH)
 

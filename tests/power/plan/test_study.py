@@ -123,6 +123,18 @@ def test_bars_are_sorted_and_reach_what_their_ends_are_worth(answered: Study) ->
     assert judge(asked, asked.fleets[0], answered.calendar).npv == pytest.approx(bar.at_high)
 
 
+def test_the_coins_price_is_among_what_matters_and_leaves_the_quote_as_it_is(
+    answered: Study,
+) -> None:
+    bar = next(bar for bar in answered.bars if bar.label == "coin price")
+    price = answered.question.inputs.chain.coin_price
+    assert price.is_certain and bar.given.value == price.value
+    assert bar.given.low == pytest.approx(41_200, rel=0.01)
+    assert bar.given.high == pytest.approx(130_500, rel=0.01)
+    assert bar.at_low < answered.best.npv < bar.at_high
+    assert answered.bars.index(bar) < 3
+
+
 def test_a_figure_without_a_range_has_no_bar() -> None:
     assert study(question()).bars == ()
 

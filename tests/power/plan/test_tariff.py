@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from stratum.errors import ConfigError
-from stratum.power.plan.inputs import Given
+from stratum.power.figures import Given
 from stratum.power.plan.tariff import flat, parse
 from tests.power.plan.question import NEW_YEAR_S
 
