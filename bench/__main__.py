@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import resource
+import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -34,7 +35,7 @@ _SPARE_DESCRIPTORS = 0.1
 
 def main() -> int:
     options = _options()
-    bench = Bench(_scale(options), _rival(options))
+    bench = Bench(_scale(options), _rival(options), options.rival_alone)
     console = Console(stderr=True)
     busy = busy_percent()
     rows: list[Row] = []
@@ -75,6 +76,15 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--rival-pid", type=int, metavar="PID", help="for its CPU time [unknown]")
     parser.add_argument(
+        "--rival-tip", metavar="COMMAND", help="moves the tip of its node [its tips stay]"
+    )
+    parser.add_argument(
+        "--rival-swarm", metavar="OPTIONS", default="", help="of its swarm, in one word [none]"
+    )
+    parser.add_argument(
+        "--rival-alone", action="store_true", help="run neither floor nor baseload [off]"
+    )
+    parser.add_argument(
         "--json", type=Path, default=BUILD / "bench.json", metavar="FILE", help="[%(default)s]"
     )
     return parser.parse_args()
@@ -97,7 +107,10 @@ def _scale(options: argparse.Namespace) -> Scale:
 
 
 def _rival(options: argparse.Namespace) -> Rival | None:
-    return Rival(options.rival, options.rival_pid) if options.rival else None
+    if not options.rival:
+        return None
+    flags = tuple(shlex.split(options.rival_swarm))
+    return Rival(options.rival, options.rival_pid, options.rival_tip, flags)
 
 
 def _write(path: Path, rows: list[Row], busy: float) -> None:

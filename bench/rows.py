@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -52,14 +52,17 @@ class Bench:
 
     scale: Scale
     rival: Rival | None = None
+    rival_alone: bool = False
 
     def runs(self, load: Load, *listen: str) -> dict[str, Run]:
         """The same load on every server."""
         found = {}
-        for opened in (floor(), pool(*listen)):
+        for opened in () if self.rival_alone else (floor(), pool(*listen)):
             with opened as server:
                 found[server.name] = drive(server, load)
         if self.rival is not None:
+            flags = tuple(flag for flag in self.rival.flags if flag not in load.flags)
+            load = replace(load, flags=load.flags + flags)
             found[self.rival.name] = drive(self.rival, load)
         return found
 

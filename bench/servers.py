@@ -33,15 +33,26 @@ _WARNINGS = ("-std=c11", "-Wall", "-Wextra", "-Wconversion", "-Wsign-conversion"
 
 
 class Rival:
-    """A server that is not ours to start, stop or command."""
+    """A server that is not ours to start or stop. `tip` is a shell command that moves its node's
+    tip; `flags` are options of its swarm: where no rig finds shares as hard as its easiest,
+    `--blind`; where it refuses a dialect, `--dialects`; where names are addresses, `--users`."""
 
-    def __init__(self, url: str, pid: int | None) -> None:
+    def __init__(
+        self, url: str, pid: int | None, tip: str | None = None, flags: tuple[str, ...] = ()
+    ) -> None:
         self.name = "rival"
         self.url = url
         self.pid = pid
+        self.flags = flags
+        self._tip = tip
 
     def move_tip(self) -> Moved | None:
-        return None
+        if self._tip is None:
+            return None
+        at = time.time()
+        with pinned(LOAD_CORE):
+            subprocess.run(self._tip, shell=True, check=True, stdout=subprocess.DEVNULL)
+        return Moved(at)
 
     def scrape(self) -> str:
         return ""

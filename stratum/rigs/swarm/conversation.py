@@ -51,8 +51,8 @@ class Conversation:
 
     @property
     def is_ready(self) -> bool:
-        """Every question is answered, and the pool takes shares."""
-        return self._answered == len(self._dialect.asks)
+        """Every question that matters is answered, and the pool takes shares."""
+        return self._answered == self._dialect.awaited
 
     def hear(self, line: bytes) -> bytes:
         """Take a line; returns what it is answered.

@@ -54,6 +54,12 @@ class Dialect:
     ntime_roll: int = 0
 
     @property
+    def awaited(self) -> int:
+        """How many answers make it ready: ckpool leaves what it doesn't know unanswered, so the
+        questions about anything else come last and wait for nothing."""
+        return sum(ask.about is not Asked.ELSE for ask in self.asks)
+
+    @property
     def rolls_version(self) -> bool:
         return "VERSION_BITS" in self.submit
 
