@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stratum.power.brain.dispatch import State, decide
 from stratum.power.brain.fleet import Label
 from stratum.power.brain.settings import DAY, MINUTE, Objective
+from stratum.power.brain.values import Inputs
 from stratum.power.economics.merit import PriceState, Worth
 from stratum.power.economics.tariff import Tariff
 from tests.power.farm import EUR, MARKET, S9, S19, S21, Farm, fleet_of, rig, settings_of
@@ -183,6 +185,17 @@ def test_absorb_moves_no_ceiling_at_any_price_and_shows_the_loss() -> None:
     assert worth.loss_micro_per_h / EUR == pytest.approx(expected, rel=1e-3)
     assert worth.margin_micro_per_h == -worth.loss_micro_per_h
     assert absorb.codes() == ["absorb_at_a_loss"]
+
+
+def test_the_picture_of_a_tick_shows_what_following_the_plant_costs() -> None:
+    absorb = farm(ABSORB, 500)
+    state = State.fresh(absorb.fleet, absorb.settings)
+    inputs = Inputs(0, 0, MARKET.coin_event_ms, market=absorb.market)
+    picture = decide(state, inputs, absorb.settings, absorb.fleet).picture
+    assert picture.loss_micro_per_h == absorb.look().loss_micro_per_h
+    assert picture.loss_micro_per_h and picture.margin_micro_per_h == -picture.loss_micro_per_h
+    unpriced = decide(state, replace(inputs, market=None), absorb.settings, absorb.fleet).picture
+    assert unpriced.margin_micro_per_h is unpriced.loss_micro_per_h is None
 
 
 def test_the_loss_counts_what_runs_and_not_what_sleeps() -> None:
