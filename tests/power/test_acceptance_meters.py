@@ -73,7 +73,9 @@ def test_noisy_surplus_is_stood_below_while_the_meter_is_frozen() -> None:
     told = noisy.alarm("meter_stale", SETTLED)
     assert told <= SETTLED + 120
     assert noisy.over[told + 10 : WELL].max() <= 1.0
-    assert noisy.load[told:WELL].max() <= noisy.load[SETTLED - 10 : told + 10].max() + 0.5
+    # Up to the goal of the second in which it was found, and never above that.
+    goal = 100 * noisy.pictures[told].goal_w / noisy.fleet.total_w
+    assert noisy.load[told + 10 : WELL].max() <= goal + 3.0  # as far as devices are right
     low = noisy.surplus[told:WELL].min()
     assert noisy.load[told:WELL].min() >= low * (1 - WIDER / 100) - 4.0
     assert noisy.alarm("meter_disagrees") > noisy.run.scenario.seconds

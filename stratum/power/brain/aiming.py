@@ -72,7 +72,10 @@ def aim(
     slack_w = 2 * max(
         fleet.total_w * settings.deadband_bp // FULL_BP, int(fleet.rated_w.max(initial=0))
     )
-    reach_w = settled_w + headroom_w(facts, rigs, fleet) + slack_w
+    # Rigs that sleep faster than their table make the meter read low for seconds: what they were
+    # ordered counts too.
+    counted_w = max(settled_w, int(facts.load.assumed_by_feeder[0]))
+    reach_w = counted_w + headroom_w(facts, rigs, fleet) + slack_w
     goal_w = pacing.ramp(
         before, target_w, at_once_w, cause, settled_w, reach_w, settings, fleet, elapsed_ms
     )
