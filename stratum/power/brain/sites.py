@@ -99,7 +99,8 @@ class SplitSettings:
     """How long an order holds at the site, and how long a site may be silent."""
 
     valid_ms: int = 15 * SECOND
-    late_ms: int = 3 * SECOND  # without a report: its orders may not arrive any more either
+    # Longer than it takes from report to report: without one its orders may not arrive either.
+    late_ms: int = 3 * SECOND
     silent_ms: int = 10 * SECOND  # it is given no other order
 
 
@@ -114,6 +115,7 @@ class Account:
     orders: tuple[tuple[int, int], ...] = ()
     heard_ms: int = NEVER
     report_w: int = 0
+    absorbable_w: int = UNKNOWN_W  # never heard
     excess_w: int = 0  # beyond its orders, by its reports
 
     def told(self, now_ms: int, watts: int) -> Account:
@@ -134,7 +136,9 @@ class Account:
         orders = self.in_force(since_ms, report.at_ms) or [counted_w]
         least_w, most_w = report.power_w - max(orders), report.power_w - min(orders)
         excess_w = max(0, min(max(self.excess_w, least_w), most_w))
-        return Account(self.orders, report.at_ms, report.power_w, excess_w)
+        return Account(
+            self.orders, report.at_ms, report.power_w, max(0, report.absorbable_w), excess_w
+        )
 
     def in_force(self, since_ms: int, until_ms: int) -> list[int]:
         """Orders that may have been followed at some time in between."""
@@ -189,11 +193,9 @@ def fleet_of_sites(sites: tuple[Site, ...], cap_w: int | None = None) -> Fleet:
     owners = sorted({site.owner for site in sites})
     return Fleet.of(
         [
-            Rig(
-                f"{site.name}/{slice_}", model_name(site), SITE_FIRMWARE.name, site.name, site.owner
-            )
+            Rig(f"{site.name}/{row}", model_name(site), SITE_FIRMWARE.name, site.name, site.owner)
             for site in sites
-            for slice_ in range(counts[site.name])
+            for row in range(counts[site.name])
         ],
         list({model_name(site): model_of(site, counts[site.name]) for site in sites}.values()),
         [SITE_FIRMWARE],
@@ -239,7 +241,7 @@ def split(
     }
     excess_w = sum(beyond_w.values())
 
-    state = with_reports(before.state, reports, silent, fleet)
+    state = with_reports(before.state, accounts, silent, fleet)
     devices = as_devices(state, fleet, now_ms)
     capped = under_excess(settings, before.at_once_w, excess_w)
     decision = decide(state, replace(inputs, devices=devices), capped, fleet)
@@ -271,19 +273,21 @@ def names_of(fleet: Fleet) -> tuple[str, ...]:
 
 
 def with_reports(
-    state: State, reports: tuple[SiteReport, ...], silent: frozenset[str], fleet: Fleet
+    state: State, accounts: dict[str, Account], silent: frozenset[str], fleet: Fleet
 ) -> State:
     """A site's full power is what it can absorb; one that cannot even take its slices' floor is not
     woken; a silent one is out of the loop."""
     rigs = state.rigs.copy()
-    rows = {name: row for row, name in enumerate(names_of(fleet), start=1)}
     rigs.cycles[:] = 0  # what wears is counted by the site itself, rig by rig
-    rigs.managed[:] = ~np.isin(fleet.feeder, [rows[name] for name in silent])
-    for report in reports:
-        mine = fleet.feeder == rows[report.site]
-        each_w = report.absorbable_w // max(1, int(mine.sum()))
-        rigs.learned_w[mine] = np.clip(each_w, fleet.floor_w[mine], fleet.rated_w[mine])
-        rigs.managed[mine & (rigs.ordered_w == 0) & (each_w < fleet.floor_w)] = False
+    names, site = names_of(fleet), fleet.feeder - 1
+    slices = np.bincount(site, minlength=len(names))
+    absorbable_w = np.array([accounts[name].absorbable_w for name in names], np.int64)
+    each_w, is_told = (absorbable_w // slices)[site], (absorbable_w >= 0)[site]
+    taken_w = np.clip(each_w, fleet.floor_w, fleet.rated_w)
+    rigs.learned_w[:] = np.where(is_told, taken_w, rigs.learned_w)
+    is_heard = np.array([name not in silent for name in names], np.bool_)[site]
+    is_full = is_told & (rigs.ordered_w == 0) & (each_w < fleet.floor_w)
+    rigs.managed[:] = is_heard & ~is_full
     return replace(state, rigs=rigs)
 
 
