@@ -17,11 +17,6 @@ In reading order:
     sources       all of them, tick by tick
     overrides     operators' orders, locks, the emergency latch
     arbitration   many wishes narrowed to one order
-    estimator     what the load is, and what it will be when all commands have worked
-    feeders       the tree of caps
-    pacing        ramps and inrush
-    allocation    which rigs: merit, fairness, labels; trim and blocks
-    rotation      wear shared out among equals
     witnesses     words with their ages, work with its sigma
     balance       meters against devices: drops, flipped signs, factors
     evidence      what they together say of each rig this second
@@ -30,8 +25,22 @@ In reading order:
     learning      watts, response times and factors as the site shows them
     storm         so many failures that it is not the devices
     verification  `verify`: all of it, once a tick
+    estimator     what the load is, and what it will be when all commands have worked
+    feeders       the tree of caps
+    observation   the first half of a tick: all of the above, in its order
+    pacing        ramps, confirmation, inrush
+    aiming        one goal for this second, and whether anything may rise
+    fairness      what each owner has borne, and should
+    ranking       in which order rigs are shed and woken
+    trim          rigs that take any power between a floor and their full
+    draft         the tick's commands while they are being decided
+    allocation    from one goal to a command per rig
+    rotation      exchanges that leave the load as it is
+    sending       what is remembered of an order
+    explaining    the tick in sentences
     capability    megawatts that can be promised, both ways
     dispatch      `decide` itself: the order of the above
+    sites         a parent whose rigs are sites
 
 **Integers only.** Power is whole watts, time whole milliseconds, shares of a whole are basis points
 (1 % = 100 bp). Sums of integers do not depend on their order, so a replay is identical on every
