@@ -21,6 +21,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from stratum.power.brain import feeders
 from stratum.power.brain.commands import Level, Reason
 from stratum.power.brain.estimator import MeterView
 from stratum.power.brain.fleet import Fleet
@@ -123,11 +124,7 @@ def dropped(
 
 def under(fleet: Fleet, feeder: int) -> Flags:
     """Rigs that hang somewhere under a feeder."""
-    inside = np.zeros(len(fleet.feeders), np.bool_)
-    inside[feeder] = True
-    for child in range(feeder + 1, len(fleet.feeders)):
-        inside[child] = inside[fleet.parent[child]]
-    found: Flags = inside[fleet.feeder]
+    found: Flags = feeders.under(fleet, feeder)[fleet.feeder]
     return found
 
 

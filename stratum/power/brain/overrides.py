@@ -25,6 +25,7 @@ import numpy as np
 
 from stratum.power.brain.arrival import shown
 from stratum.power.brain.commands import Level, Reason
+from stratum.power.brain.feeders import under
 from stratum.power.brain.fleet import Fleet
 from stratum.power.brain.settings import Mode, Settings
 from stratum.power.brain.values import Ints, OperatorOrder, OrderKind
@@ -144,11 +145,7 @@ def rows_of(scope: str, fleet: Fleet) -> Ints | None:
     name = scope.removeprefix(FEEDER)
     if name not in names:
         return None
-    under = {names.index(name)}
-    for row in range(len(names)):  # parents come before their children
-        if int(fleet.parent[row]) in under:
-            under.add(row)
-    return np.flatnonzero(np.isin(fleet.feeder, list(under)))
+    return np.flatnonzero(under(fleet, names.index(name))[fleet.feeder])
 
 
 @dataclass(slots=True)

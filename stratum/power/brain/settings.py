@@ -83,13 +83,11 @@ class Settings:
 
     # N13..N16: restores and wear. Confirmation, min-on and min-off are the firmware's.
     inrush_bp_per_s: int = 2 * PERCENT  # of what hangs under a feeder, woken in a second
-    inrush_jitter_ms: int = 5 * SECOND
     cycles_soft: int = 6
     cycles_alarm: int = 12
     cycles_hard: int = 24
     rotation_band_bp: int = 5 * PERCENT  # of efficiency: within it rigs are equals
     rotation_period_ms: int = 10 * MINUTE  # at most one exchange a feeder in this time
-    fair_bp: int = 2 * PERCENT  # owners' curtailed MWh per contracted MW, over fair_window
     fair_window_ms: int = 30 * DAY
 
     # N17, N18, N26: verification.
